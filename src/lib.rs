@@ -1,0 +1,3 @@
+//! The library behind `tokenward`: API tokens of Django REST framework in Postgres, for people and for scripts.
+
+pub mod domain;

@@ -1,0 +1,3 @@
+//! The program `tokenward`; everything is in the library.
+
+fn main() {}
