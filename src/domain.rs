@@ -1,4 +1,11 @@
-//! Plain types and rules: what a user, a token and a secret are. No I/O, no clock, no async, so that every
-//! rule here is a function of its arguments and is tested beside itself.
+//! Plain types and rules: what a user, a token, a page and an audit entry are. No I/O, no clock, no async, so
+//! that every rule here is a function of its arguments and is tested beside itself.
 
+pub mod audit;
+pub mod filter;
+pub mod moment;
+pub mod page;
+pub mod password;
 pub mod secret;
+pub mod token;
+pub mod user;

@@ -1,0 +1,99 @@
+//! Who did what to whom: the vocabulary of the audit.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What was done. The words are those of the commands, the methods of `Ops` and the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// A token was made for one user.
+    Generate,
+    /// A key was replaced.
+    Regenerate,
+    /// A token was deleted.
+    Revoke,
+    /// Tokens were made for many users.
+    Backfill,
+    /// A key was shown.
+    Show,
+    /// A key was sent to the clipboard or to a file.
+    Copy,
+    /// A user was made.
+    UserCreate,
+    /// A password was set.
+    UserPassword,
+    /// A user was switched on.
+    UserOn,
+    /// A user was switched off.
+    UserOff,
+    /// Our schema was made, changed or dropped.
+    Migrate,
+}
+
+impl Verb {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Generate => "generate",
+            Self::Regenerate => "regenerate",
+            Self::Revoke => "revoke",
+            Self::Backfill => "backfill",
+            Self::Show => "show",
+            Self::Copy => "copy",
+            Self::UserCreate => "user create",
+            Self::UserPassword => "user password",
+            Self::UserOn => "user on",
+            Self::UserOff => "user off",
+            Self::Migrate => "migrate",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The operating system's user.
+    pub os_user: String,
+    /// The machine.
+    pub host: String,
+    /// The name given by `TOKENWARD_OPERATOR`, for shared accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.operator.as_ref().unwrap_or(&self.os_user);
+        f.pad(&format!("{name}@{}", self.host))
+    }
+}
+
+/// One line of the audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, RFC 3339 in UTC.
+    pub when: String,
+    /// Who.
+    #[serde(flatten)]
+    pub actor: Actor,
+    /// Which database, by the name in the header.
+    pub database: String,
+    /// What.
+    pub what: Verb,
+    /// Whom: a user's name; empty where no single user is meant.
+    pub whom: String,
+    /// First 8 characters of the key: of the old one where one was retired, else of the new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// `done`, or why not.
+    pub result: String,
+}
