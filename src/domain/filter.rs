@@ -101,6 +101,17 @@ impl Filter {
     }
 }
 
+impl Word {
+    /// `is:staff`.
+    #[must_use]
+    pub const fn staff() -> Self {
+        Self {
+            negated: false,
+            test: Test::Staff,
+        }
+    }
+}
+
 fn parse_word(word: &str) -> Result<Word, Invalid> {
     let (negated, bare) = match word.strip_prefix('-') {
         Some(rest) if !rest.is_empty() => (true, rest),

@@ -16,11 +16,16 @@ impl Moment {
         Self(Timestamp::now())
     }
 
-    /// From microseconds since 1970; `None` outside the years that [`jiff`] knows (-9999 to 9999), which also
-    /// takes Postgres' `infinity`.
+    /// From microseconds since 1970; what lies beyond the years that [`jiff`] knows becomes the first or the last
+    /// instant it knows, since a column can hold any instant and a list must show it all the same.
     #[must_use]
-    pub fn from_unix_micros(micros: i64) -> Option<Self> {
-        Timestamp::from_microsecond(micros).ok().map(Self)
+    pub fn clamped(micros: i64) -> Self {
+        let end = if micros < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        Self(Timestamp::from_microsecond(micros).unwrap_or(end))
     }
 
     /// Microseconds since 1970.
@@ -129,8 +134,8 @@ mod tests {
 
     #[test]
     fn an_instant_ahead_has_no_age() {
-        let now = Moment::from_unix_micros(1_000_000).unwrap();
-        let ahead = Moment::from_unix_micros(9_000_000).unwrap();
+        let now = Moment::clamped(1_000_000);
+        let ahead = Moment::clamped(9_000_000);
         assert_eq!(ahead.age(now).to_string(), "0 s");
     }
 

@@ -69,9 +69,10 @@ pub enum CursorValue {
 }
 
 /// Where a page starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Start {
     /// At the first row.
+    #[default]
     First,
     /// So that it ends with the last row.
     Last,

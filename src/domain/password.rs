@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::secret::Secret;
+use super::token::{KeyFormat, NoRandomness};
 
 /// bcrypt's cost: 2^12 rounds, Django's `BCryptSHA256PasswordHasher.rounds`.
 const COST: u32 = 12;
@@ -24,6 +25,9 @@ pub enum Error {
     /// A login through a form or JSON cannot carry NUL (REST framework refuses it), so nobody could use it.
     #[error("the password may not contain a NUL character")]
     Nul,
+    /// The system gave no random bytes.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// The hash could not be computed.
     #[error("hashing the password failed: {0}")]
     Hash(#[from] BcryptError),
@@ -51,6 +55,16 @@ pub fn encode(password: &Secret<String>) -> Result<Secret<String>, Error> {
         "bcrypt_sha256${}",
         bcrypt::hash(digest.expose(), COST)?
     )))
+}
+
+/// A password that no login can have: `!` and 40 random characters, as Django's `make_password(None)`. The
+/// characters make it differ from any other, so that links for resetting a password stay valid for one only.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn unusable() -> Result<Secret<String>, NoRandomness> {
+    let random = KeyFormat::Drf.make()?;
+    Ok(Secret::new(format!("!{}", random.expose())))
 }
 
 fn hex_sha256(text: &str) -> String {

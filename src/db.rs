@@ -1,0 +1,178 @@
+//! The only place that speaks Diesel: which database, the connections to it, and every query.
+
+pub mod backfill;
+pub mod compat;
+pub mod drf_tokens;
+pub mod error;
+mod filters;
+mod keyset;
+mod rows;
+mod schema;
+pub mod site;
+pub mod users;
+
+use std::future::Future;
+use std::time::Duration;
+
+use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
+use diesel_async::{AnsiTransactionManager, TransactionManager};
+use tokio_util::sync::CancellationToken;
+
+pub use error::Error;
+
+/// A connection, as the queries take it.
+pub type Conn = diesel_async::AsyncPgConnection;
+
+/// A connection out of the pool; it goes back when dropped.
+pub type Pooled = Object<Conn>;
+
+/// A database that is open: a small pool of connections, and what the database is like.
+#[derive(Clone)]
+pub struct Db {
+    pool: Pool<Conn>,
+    shape: std::sync::Arc<compat::Shape>,
+}
+
+/// However long the server's own limits are, no answer is waited for longer than this: it ends the wait on a
+/// network that swallows packets.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db").field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// Opens the database behind `pool`: connects and reads its shape.
+    ///
+    /// # Errors
+    /// When it cannot be reached or is not what we work on.
+    pub async fn open(pool: Pool<Conn>, users: &compat::UserTable) -> Result<Self, Error> {
+        let mut conn = pool.get().await.map_err(Error::from)?;
+        let shape = compat::read_shape(&mut conn, users).await?;
+        drop(conn);
+        Ok(Self {
+            pool,
+            shape: std::sync::Arc::new(shape),
+        })
+    }
+
+    /// What the database is like.
+    #[must_use]
+    pub fn shape(&self) -> &compat::Shape {
+        &self.shape
+    }
+
+    /// The site's user table.
+    #[must_use]
+    pub fn site(&self) -> &site::Site {
+        &self.shape.site
+    }
+
+    /// Takes a connection.
+    ///
+    /// # Errors
+    /// When none can be made, or none becomes free in time.
+    pub async fn conn(&self) -> Result<Pooled, Error> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Waits for `answer`, the reading of something on the connection that `stop` belongs to; when `cancel` fires
+    /// first, tells the server to give it up.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] when cancelled, [`Error::Unavailable`] when the network swallows the answer.
+    pub async fn obey<T>(
+        cancel: &CancellationToken,
+        stop: Stop,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut answer = std::pin::pin!(tokio::time::timeout(DEADLINE, answer));
+        let late = |_| Error::Unavailable(format!("no answer within {} s", DEADLINE.as_secs()));
+        tokio::select! {
+            result = &mut answer => result.map_err(late)?,
+            () = cancel.cancelled() => {
+                stop.send().await;
+                // The connection must be quiet before somebody else gets it.
+                let _ = tokio::time::timeout(GRACE, answer).await;
+                Err(Error::Cancelled("cancelled".to_owned()))
+            }
+        }
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// As [`Db::conn`].
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        let mut conn = self.conn().await?;
+        AnsiTransactionManager::begin_transaction(&mut *conn).await?;
+        Ok(Tx { conn })
+    }
+}
+
+/// Asks for nothing.
+///
+/// # Errors
+/// When the database is away.
+pub async fn ping(conn: &mut Conn) -> Result<(), Error> {
+    Ok(diesel_async::SimpleAsyncConnection::batch_execute(conn, "").await?)
+}
+
+/// How long a cancelled query may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Stops what a connection is doing (Postgres manual, 55.2.8, Canceling Requests in Progress).
+pub struct Stop(tokio_postgres::CancelToken);
+
+impl Stop {
+    /// For the query that will run on `conn`.
+    #[must_use]
+    pub fn of(conn: &Conn) -> Self {
+        Self(conn.cancel_token())
+    }
+
+    /// Asks the server. A request that fails is only a query that runs on to its time limit.
+    async fn send(&self) {
+        let request = self.0.cancel_query(tokio_postgres::NoTls);
+        if !matches!(tokio::time::timeout(GRACE, request).await, Ok(Ok(()))) {
+            tracing::warn!("a running query could not be cancelled");
+        }
+    }
+}
+
+/// A transaction. Dropped without [`Tx::commit`] it is rolled back: the pool throws a connection away whose
+/// transaction is open, and Postgres ends what its client leaves.
+pub struct Tx {
+    conn: Pooled,
+}
+
+impl Tx {
+    /// The connection, for the queries.
+    pub fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// When Postgres does not say that it did. Where the connection broke, nobody knows.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        Ok(AnsiTransactionManager::commit_transaction(&mut *self.conn).await?)
+    }
+
+    /// Takes it back, and keeps the connection.
+    ///
+    /// # Errors
+    /// When the connection broke; it is taken back all the same.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        Ok(AnsiTransactionManager::rollback_transaction(&mut *self.conn).await?)
+    }
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

@@ -1,0 +1,80 @@
+//! What can go wrong between us and Postgres, by what it means to the caller.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use thiserror::Error;
+
+/// A failed piece of work on a database.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The server cannot be reached, or the connection broke.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The session, the server or the role's defaults allow no change.
+    #[error("{0}")]
+    ReadOnly(String),
+    /// The role lacks a right.
+    #[error("{0}")]
+    Right(String),
+    /// Somebody holds a lock that we need, longer than we wait.
+    #[error("{0}")]
+    Locked(String),
+    /// The statement took longer than its limit, or was cancelled.
+    #[error("{0}")]
+    Cancelled(String),
+    /// A row that must be unique exists already.
+    #[error("{0}")]
+    Duplicate(String),
+    /// A row that another one points to is gone.
+    #[error("{0}")]
+    Orphan(String),
+    /// A value does not fit its column.
+    #[error("{0}")]
+    Value(String),
+    /// The tables are not what we work on.
+    #[error("{0}")]
+    Shape(String),
+    /// Anything else that Postgres said.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::DatabaseError(kind, info) => {
+                let message = info.message().to_owned();
+                match kind {
+                    DatabaseErrorKind::UniqueViolation => Self::Duplicate(message),
+                    DatabaseErrorKind::ForeignKeyViolation => Self::Orphan(message),
+                    DatabaseErrorKind::ReadOnlyTransaction => Self::ReadOnly(message),
+                    DatabaseErrorKind::UnableToSendCommand
+                    | DatabaseErrorKind::ClosedConnection => Self::Unavailable(message),
+                    _ => by_words(message),
+                }
+            }
+            DieselError::BrokenTransactionManager => {
+                Self::Unavailable("the connection broke in the middle of a change".to_owned())
+            }
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+/// Diesel tells no SQLSTATE for these, so Postgres' own words must do. A server that speaks another language
+/// gives [`Error::Other`]: less precise, never wrong.
+fn by_words(message: String) -> Error {
+    let says = |words: &str| message.contains(words);
+    if says("permission denied") || says("must be owner") {
+        Error::Right(message)
+    } else if says("lock timeout") {
+        Error::Locked(message)
+    } else if says("canceling statement") {
+        Error::Cancelled(message)
+    } else if says("terminating connection") || says("shutting down") || says("starting up") {
+        Error::Unavailable(message)
+    } else if says("value too long") || says("invalid byte sequence") {
+        Error::Value(message)
+    } else {
+        Error::Other(message)
+    }
+}

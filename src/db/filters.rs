@@ -1,0 +1,156 @@
+//! The words of a filter as conditions on users joined with their tokens.
+
+use diesel::dsl::{LeftJoinQuerySource, not};
+use diesel::expression::BoxableExpression;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel_async::RunQueryDsl;
+
+use super::rows::{Id, Instant};
+use super::schema::{auth_user, authtoken_token, truth_or};
+use super::users::Reach;
+use super::{Conn, Error};
+use crate::domain::filter::{Filter, Test, Word};
+use crate::domain::moment::Moment;
+use crate::domain::user::UserId;
+
+/// Users and, where there is one, the token of each.
+pub type Joined = LeftJoinQuerySource<auth_user::table, authtoken_token::table>;
+
+/// A yes or no about one row; never unknown, so that it can be negated.
+pub type Condition = Box<dyn BoxableExpression<Joined, Pg, SqlType = Bool>>;
+
+/// So many owners are looked up for the start of a key; a start that more keys share narrows nothing.
+const KEY_MATCHES: i64 = 200;
+
+/// From so many characters on, a text is tried as the start of a key.
+const KEY_START: usize = 4;
+
+/// The conditions that together are `filter`.
+///
+/// # Errors
+/// When the look-up of a key's start fails.
+pub async fn conditions(
+    conn: &mut Conn,
+    filter: &Filter,
+    reach: Reach,
+    now: Moment,
+) -> Result<Vec<Condition>, Error> {
+    let mut conditions = Vec::with_capacity(filter.words.len() + 1);
+    for word in &filter.words {
+        let condition = match &word.test {
+            Test::Text(text) => {
+                let owners = load_owners(conn, text).await?;
+                text_condition(text, &owners, reach)
+            }
+            Test::Super => Box::new(auth_user::is_superuser) as Condition,
+            Test::Staff => Box::new(auth_user::is_staff),
+            Test::Off => Box::new(not(auth_user::is_active)),
+            Test::NoToken => Box::new(authtoken_token::key.nullable().is_null()),
+            Test::Drf => Box::new(authtoken_token::key.nullable().is_not_null()),
+            Test::OlderThan(days) => {
+                let limit = Instant::At(now.minus_days(*days));
+                Box::new(truth_or(
+                    authtoken_token::created.lt(limit).nullable(),
+                    false,
+                ))
+            }
+            Test::YoungerThan(days) => {
+                let limit = Instant::At(now.minus_days(*days));
+                Box::new(truth_or(
+                    authtoken_token::created.gt(limit).nullable(),
+                    false,
+                ))
+            }
+            // Filled in as `only`, below.
+            Test::Marked => continue,
+        };
+        conditions.push(negated_if(word, condition));
+    }
+    if let Some(only) = &filter.only {
+        let negated = filter
+            .words
+            .iter()
+            .any(|word| word.test == Test::Marked && word.negated);
+        let among = any_of(only);
+        conditions.push(if negated { Box::new(not(among)) } else { among });
+    }
+    Ok(conditions)
+}
+
+fn negated_if(word: &Word, condition: Condition) -> Condition {
+    if word.negated {
+        Box::new(not(condition))
+    } else {
+        condition
+    }
+}
+
+/// The owners of the keys that start with `text`: asked for first, by index, since Postgres cannot use two
+/// tables' indexes for one "or".
+async fn load_owners(conn: &mut Conn, text: &str) -> Result<Vec<UserId>, Error> {
+    if text.chars().count() < KEY_START {
+        return Ok(Vec::new());
+    }
+    let owners: Vec<Id> = authtoken_token::table
+        .filter(authtoken_token::key.like(format!("{}%", escaped(text))))
+        .select(authtoken_token::user_id)
+        .limit(KEY_MATCHES)
+        .load(conn)
+        .await?;
+    Ok(owners.into_iter().map(|id| id.0).collect())
+}
+
+fn text_condition(text: &str, owners: &[UserId], reach: Reach) -> Condition {
+    let pattern = escaped(text);
+    let starts = auth_user::username.like(format!("{pattern}%"));
+    let condition: Condition = match reach {
+        Reach::Near => Box::new(starts),
+        Reach::Far => {
+            let anywhere = format!("%{pattern}%");
+            let full_name = auth_user::first_name
+                .concat(" ")
+                .concat(auth_user::last_name);
+            Box::new(
+                auth_user::username
+                    .ilike(anywhere.clone())
+                    .or(auth_user::email.ilike(anywhere.clone()))
+                    .or(full_name.ilike(anywhere)),
+            )
+        }
+    };
+    if owners.is_empty() {
+        condition
+    } else {
+        Box::new(condition.or(any_of(owners)))
+    }
+}
+
+/// `id` is one of these. An array would need its element's type by number, which a site's key type has not
+/// here; so a chain of comparisons, which Postgres turns into one index condition.
+fn any_of(ids: &[UserId]) -> Condition {
+    Box::new(auth_user::id.eq_any(ids.iter().copied().map(Id).collect::<Vec<_>>()))
+}
+
+/// `text` with the three characters that LIKE reads as its own made plain.
+fn escaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len() + 4);
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            plain.push('\\');
+        }
+        plain.push(character);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_like_reads_as_its_own_is_made_plain() {
+        assert_eq!(escaped(r"100%_a\b"), r"100\%\_a\\b");
+    }
+}

@@ -1,0 +1,244 @@
+//! The operations, written once: the console, the command line and the tests ask for them here and show the
+//! answer. A change is one transaction, holds only while the row is what was shown, and leaves one audit line.
+
+pub mod audit;
+pub mod backfill;
+mod error;
+pub mod progress;
+mod tokens;
+mod users;
+pub mod verify;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+pub use crate::db::users::{Count, Reach, UsersQuery};
+pub use audit::{AuditLog, AuditQuery};
+pub use backfill::{Audience, BackfillPlan, BackfillReport, Counts};
+pub use error::Error;
+pub use progress::{Control, Handle, Progress, control};
+pub use tokens::{Changed, ManyReport, RowResult};
+pub use verify::{Answer, Verdict};
+
+use crate::db::{self, Db, Stop};
+use crate::domain::audit::{Actor, Entry, Verb};
+use crate::domain::moment::Moment;
+use crate::domain::token::{CoveredKey, KeyFormat};
+use crate::domain::user::{UserId, UserRow};
+
+/// What the header tells of the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlaceInfo {
+    /// The profile's name; `private` or `demo`; else the database's own name.
+    pub name: String,
+    /// Role and host, as in `app@db1.internal`; empty for the private database.
+    pub target: String,
+    /// Changes must be confirmed by typing the name.
+    pub protected: bool,
+    /// The profile's colour.
+    pub color: Option<String>,
+    /// This session may only read.
+    pub read_only: bool,
+}
+
+/// The handle that all faces hold; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ops {
+    inner: Arc<Inner>,
+    cancel: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    place: PlaceInfo,
+    actor: Actor,
+    audit: AuditLog,
+    format: KeyFormat,
+}
+
+/// A user as somebody saw him: the thing that a change aims at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aim {
+    /// His id.
+    pub id: UserId,
+    /// His name, for messages.
+    pub username: String,
+    /// The key that was seen, if there was one. A change holds only while it is still this one.
+    pub seen: Option<CoveredKey>,
+}
+
+impl From<&UserRow> for Aim {
+    fn from(row: &UserRow) -> Self {
+        Self {
+            id: row.user.id,
+            username: row.user.username.clone(),
+            seen: row.token.as_ref().map(|token| token.key.clone()),
+        }
+    }
+}
+
+/// Whether a change is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Made, and written to the audit.
+    #[default]
+    Apply,
+    /// Made in a transaction that is rolled back: everything is tried, nothing stays.
+    DryRun,
+}
+
+/// Why a key is revealed; both are audited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be seen.
+    Show,
+    /// To be sent to the clipboard or a file.
+    Copy,
+}
+
+/// What can be changed, for asking whether it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// A token made where there is none.
+    Generate,
+    /// A key replaced.
+    Regenerate,
+    /// A token deleted.
+    Revoke,
+    /// A user made.
+    UserCreate,
+    /// A password set.
+    UserPassword,
+    /// A user switched on.
+    UserOn,
+    /// A user switched off.
+    UserOff,
+}
+
+impl Change {
+    /// The word for it in the audit.
+    #[must_use]
+    pub const fn verb(self) -> Verb {
+        match self {
+            Self::Generate => Verb::Generate,
+            Self::Regenerate => Verb::Regenerate,
+            Self::Revoke => Verb::Revoke,
+            Self::UserCreate => Verb::UserCreate,
+            Self::UserPassword => Verb::UserPassword,
+            Self::UserOn => Verb::UserOn,
+            Self::UserOff => Verb::UserOff,
+        }
+    }
+}
+
+impl Ops {
+    /// Operations on `db`.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        mut place: PlaceInfo,
+        actor: Actor,
+        audit: AuditLog,
+        format: KeyFormat,
+    ) -> Self {
+        place.read_only = db.shape().access.read_only;
+        let inner = Inner {
+            db,
+            place,
+            actor,
+            audit,
+            format,
+        };
+        Self {
+            inner: Arc::new(inner),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// What the header tells of the database.
+    #[must_use]
+    pub fn place(&self) -> &PlaceInfo {
+        &self.inner.place
+    }
+
+    /// The same operations, but what they read is given up, on the server too, when `token` fires.
+    #[must_use]
+    pub fn cancellable(&self, token: CancellationToken) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            cancel: token,
+        }
+    }
+
+    /// Asks the database for nothing, and tells how long that took.
+    ///
+    /// # Errors
+    /// When it is out of reach.
+    pub async fn ping(&self) -> Result<Duration, Error> {
+        let start = Instant::now();
+        let mut conn = self.db().conn().await?;
+        let stop = Stop::of(&conn);
+        Db::obey(&self.cancel, stop, db::ping(&mut conn)).await?;
+        Ok(start.elapsed())
+    }
+
+    /// Why `change` cannot be made here, in words; `None` when it can. Asks nobody: known since the database was
+    /// opened.
+    #[must_use]
+    pub fn refusal(&self, change: Change) -> Option<String> {
+        let shape = self.db().shape();
+        let (access, site) = (&shape.access, &shape.site);
+        if access.read_only {
+            return Some(format!(
+                "READ ONLY: this session on {} may not change anything.",
+                self.place().name
+            ));
+        }
+        let tokens = "authtoken_token";
+        let users = site.user_table.replace('"', "");
+        let (may, verb, table) = match change {
+            Change::Generate => (access.insert_token, "insert into", tokens),
+            Change::Regenerate => (access.update_token, "update", tokens),
+            Change::Revoke => (access.delete_token, "delete from", tokens),
+            Change::UserCreate => (access.insert_user, "insert into", users.as_str()),
+            Change::UserPassword | Change::UserOn | Change::UserOff => {
+                (access.update_user, "update", users.as_str())
+            }
+        };
+        (!may).then(|| format!("Role {} may not {verb} {table}.", access.role))
+    }
+
+    fn allow(&self, change: Change) -> Result<(), Error> {
+        match self.refusal(change) {
+            None => Ok(()),
+            Some(why) if self.place().read_only => Err(Error::ReadOnly(why)),
+            Some(why) => Err(Error::MissingRight(why)),
+        }
+    }
+
+    fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    /// An audit line about `whom`, now.
+    fn entry(
+        &self,
+        what: Verb,
+        whom: &str,
+        key: Option<&CoveredKey>,
+        result: impl Into<String>,
+    ) -> Entry {
+        Entry {
+            when: Moment::now().rfc3339(),
+            actor: self.inner.actor.clone(),
+            database: self.place().name.clone(),
+            what,
+            whom: whom.to_owned(),
+            key: key.map(|key| key.prefix().to_owned()),
+            result: result.into(),
+        }
+    }
+}

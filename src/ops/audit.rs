@@ -1,0 +1,259 @@
+//! The local audit: `audit.jsonl`, one line a change, appended and never rewritten. The file is opened before a
+//! change begins: who cannot write down what he does may not do it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use crate::domain::audit::Entry;
+use crate::domain::moment::Moment;
+
+/// The audit's file.
+#[derive(Clone, Debug)]
+pub struct AuditLog {
+    path: PathBuf,
+}
+
+/// Which entries to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Not older than this.
+    pub since: Option<Moment>,
+    /// Of this user, by his exact name.
+    pub user: Option<String>,
+    /// With this text in any column, in any case.
+    pub text: Option<String>,
+    /// At most so many, the newest.
+    pub limit: usize,
+}
+
+/// So much of the file's end is read at the most: a screenful is asked for, not a year.
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
+
+impl AuditLog {
+    /// The audit in the file `path`.
+    #[must_use]
+    pub const fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it for one change.
+    pub(super) fn open(&self) -> Result<OpenAudit, Error> {
+        let open = || {
+            if let Some(folder) = self.path.parent() {
+                std::fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode_0700()
+                    .create(folder)?;
+            }
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(&self.path)
+        };
+        match open() {
+            Ok(file) => Ok(OpenAudit {
+                file,
+                path: self.path.clone(),
+            }),
+            Err(error) => Err(Error::Internal(format!(
+                "cannot write the audit to {} ({error}); nothing was changed",
+                self.path.display()
+            ))),
+        }
+    }
+
+    /// The entries that `query` asks for, newest first. A line that cannot be read is left out.
+    ///
+    /// # Errors
+    /// When the file is there but cannot be read.
+    pub fn read(&self, query: &AuditQuery) -> Result<Vec<Entry>, Error> {
+        let failed = |error| {
+            Error::Internal(format!(
+                "cannot read the audit {}: {error}",
+                self.path.display()
+            ))
+        };
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let size = file.metadata().map_err(failed)?.len();
+        let start = size.saturating_sub(MOST_BYTES);
+        file.seek(SeekFrom::Start(start)).map_err(failed)?;
+        let mut lines = BufReader::new(file.take(MOST_BYTES));
+        if start > 0 {
+            lines.skip_until(b'\n').map_err(failed)?;
+        }
+        let mut entries = std::collections::VecDeque::new();
+        for line in lines.split(b'\n') {
+            let line = line.map_err(failed)?;
+            let Ok(entry) = serde_json::from_slice::<Entry>(&line) else {
+                continue;
+            };
+            if query.wants(&entry) {
+                if entries.len() == query.limit {
+                    entries.pop_back();
+                }
+                entries.push_front(entry);
+            }
+        }
+        Ok(entries.into())
+    }
+}
+
+impl AuditQuery {
+    fn wants(&self, entry: &Entry) -> bool {
+        let old = self
+            .since
+            .is_some_and(|since| Moment::parse(&entry.when).is_none_or(|when| when < since));
+        let other = self.user.as_ref().is_some_and(|user| *user != entry.whom);
+        let unlike = self.text.as_ref().is_some_and(|text| {
+            let text = text.to_lowercase();
+            let key = entry.key.as_deref().unwrap_or_default();
+            let actor = entry.actor.to_string();
+            ![entry.what.word(), &entry.whom, &entry.result, &actor, key]
+                .iter()
+                .any(|column| column.to_lowercase().contains(&text))
+        });
+        !(old || other || unlike)
+    }
+}
+
+/// `DirBuilder` for folders that are nobody else's business.
+trait Private {
+    fn mode_0700(&mut self) -> &mut Self;
+}
+
+impl Private for std::fs::DirBuilder {
+    fn mode_0700(&mut self) -> &mut Self {
+        std::os::unix::fs::DirBuilderExt::mode(self, 0o700)
+    }
+}
+
+/// The audit, open for one change.
+#[derive(Debug)]
+pub(super) struct OpenAudit {
+    file: File,
+    path: PathBuf,
+}
+
+impl OpenAudit {
+    /// Appends one line, whole or not at all: lines of several processes do not mix, since the file is in append
+    /// mode and the line goes out in one write.
+    pub(super) fn append(&mut self, entry: &Entry) -> Result<(), Error> {
+        let written = serde_json::to_vec(entry)
+            .map_err(std::io::Error::other)
+            .and_then(|mut line| {
+                line.push(b'\n');
+                self.file.write_all(&line)
+            });
+        written.map_err(|error| {
+            Error::Internal(format!(
+                "{} was done, but the audit {} could not be written: {error}",
+                entry.what,
+                self.path.display()
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::audit::{Actor, Verb};
+
+    fn entry(when: &str, whom: &str) -> Entry {
+        Entry {
+            when: when.into(),
+            actor: Actor {
+                os_user: "ann".into(),
+                host: "ops1".into(),
+                operator: None,
+            },
+            database: "dev".into(),
+            what: Verb::Regenerate,
+            whom: whom.into(),
+            key: Some("9944b091".into()),
+            result: "done".into(),
+        }
+    }
+
+    #[test]
+    fn entries_come_back_newest_first_and_garbage_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AuditLog::at(folder.path().join("state/audit.jsonl"));
+        let all = AuditQuery {
+            limit: 2,
+            ..AuditQuery::default()
+        };
+        assert_eq!(log.read(&all).unwrap(), []);
+        for (when, whom) in [("2025-01-01T00:00:00Z", "a"), ("2025-01-02T00:00:00Z", "b")] {
+            log.open().unwrap().append(&entry(when, whom)).unwrap();
+        }
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(log.path())
+            .unwrap()
+            .write_all(b"{half\n")
+            .unwrap();
+        log.open()
+            .unwrap()
+            .append(&entry("2025-01-03T00:00:00Z", "c"))
+            .unwrap();
+        let whom = |query: &AuditQuery| -> Vec<String> {
+            log.read(query)
+                .unwrap()
+                .into_iter()
+                .map(|entry| entry.whom)
+                .collect()
+        };
+        assert_eq!(whom(&all), ["c", "b"]);
+        let since = Moment::parse("2025-01-02T12:00:00Z");
+        assert_eq!(
+            whom(&AuditQuery {
+                since,
+                limit: 9,
+                ..AuditQuery::default()
+            }),
+            ["c"]
+        );
+        assert_eq!(
+            whom(&AuditQuery {
+                user: Some("a".into()),
+                limit: 9,
+                ..AuditQuery::default()
+            }),
+            ["a"]
+        );
+        assert_eq!(
+            whom(&AuditQuery {
+                text: Some("OPS1".into()),
+                limit: 1,
+                ..AuditQuery::default()
+            }),
+            ["c"]
+        );
+    }
+
+    #[test]
+    fn only_the_owner_can_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let log = AuditLog::at(folder.path().join("state/audit.jsonl"));
+        log.open().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(log.path()), 0o600);
+        assert_eq!(mode(log.path().parent().unwrap()), 0o700);
+    }
+}

@@ -1,0 +1,270 @@
+//! Tokens: generated, regenerated, revoked, revealed; one, or many one after the other.
+
+use std::time::Instant;
+
+use super::audit::OpenAudit;
+use super::{Aim, Change, Control, Error, Mode, Ops, Progress, Purpose};
+use crate::db::{Tx, drf_tokens, users};
+use crate::domain::audit::Verb;
+use crate::domain::moment::Moment;
+use crate::domain::token::{CoveredKey, Issued, Origin};
+use crate::domain::user::Username;
+
+/// What a change of one row gave.
+#[derive(Clone, Debug)]
+pub enum Changed {
+    /// A token, found or made, with its key.
+    Issued(Issued),
+    /// A token was deleted; this was its key.
+    Revoked(CoveredKey),
+}
+
+/// How one of many rows fared.
+#[derive(Clone, Debug)]
+pub struct RowResult {
+    /// Whom it was about.
+    pub aim: Aim,
+    /// What became of it.
+    pub outcome: Result<Changed, Error>,
+}
+
+/// How many rows fared, in the order in which they were given.
+#[derive(Clone, Debug)]
+pub struct ManyReport {
+    /// Every row that was reached.
+    pub rows: Vec<RowResult>,
+    /// Cancelled before the last: the rest was not touched.
+    pub stopped: bool,
+}
+
+impl ManyReport {
+    /// How many rows failed.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        self.rows.iter().filter(|row| row.outcome.is_err()).count()
+    }
+}
+
+impl Ops {
+    /// The user of this name as he is now, to aim a change at.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none.
+    pub async fn aim(&self, name: &Username) -> Result<Aim, Error> {
+        let mut conn = self.db().conn().await?;
+        let found = users::find_by_name(&mut conn, self.db().site(), name).await?;
+        found
+            .as_ref()
+            .map(Aim::from)
+            .ok_or_else(|| Error::no_user(name.as_str()))
+    }
+
+    /// The user's token, made if he has none and left alone if he has: Django's `get_or_create`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user is gone.
+    pub async fn generate(&self, aim: &Aim, mode: Mode) -> Result<Issued, Error> {
+        if aim.seen.is_none() {
+            self.allow(Change::Generate)?;
+        }
+        let mut audit = self.audit_for(mode)?;
+        let mut tx = self.db().begin().await?;
+        let stored = drf_tokens::find_token(tx.conn(), aim.id).await?;
+        if let Some(stored) = stored {
+            tx.rollback().await?;
+            return Ok(issued(aim, stored, Origin::Existing));
+        }
+        self.allow(Change::Generate)?;
+        let key = self.inner.format.make()?;
+        let inserted = drf_tokens::insert_token(tx.conn(), aim.id, &key, Moment::now()).await;
+        let Some(stored) = gone_if_orphan(inserted, aim)? else {
+            // Somebody made one since we looked: his is the token.
+            let stored = drf_tokens::find_token(tx.conn(), aim.id).await?;
+            tx.rollback().await?;
+            let stored = stored.ok_or_else(|| Error::changed(&aim.username))?;
+            return Ok(issued(aim, stored, Origin::Existing));
+        };
+        let issued = issued(aim, stored, Origin::New);
+        self.finish(
+            tx,
+            mode,
+            audit.as_mut(),
+            Verb::Generate,
+            aim,
+            &CoveredKey::of(&issued.key),
+        )
+        .await?;
+        Ok(issued)
+    }
+
+    /// Replaces the user's key, only while it is still the one that `aim` saw.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it is not, [`Error::NotFound`] when he had no token.
+    pub async fn regenerate(&self, aim: &Aim, mode: Mode) -> Result<Issued, Error> {
+        self.allow(Change::Regenerate)?;
+        let seen = aim
+            .seen
+            .as_ref()
+            .ok_or_else(|| Error::no_token(&aim.username))?;
+        let mut audit = self.audit_for(mode)?;
+        let key = self.inner.format.make()?;
+        let mut tx = self.db().begin().await?;
+        let replaced =
+            drf_tokens::replace_token(tx.conn(), aim.id, seen.fingerprint, &key, Moment::now())
+                .await?;
+        let stored = replaced.ok_or_else(|| Error::changed(&aim.username))?;
+        self.finish(tx, mode, audit.as_mut(), Verb::Regenerate, aim, seen)
+            .await?;
+        Ok(issued(aim, stored, Origin::New))
+    }
+
+    /// Deletes the user's token, only while its key is still the one that `aim` saw.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it is not, [`Error::NotFound`] when he had none.
+    pub async fn revoke(&self, aim: &Aim, mode: Mode) -> Result<CoveredKey, Error> {
+        self.allow(Change::Revoke)?;
+        let seen = aim
+            .seen
+            .as_ref()
+            .ok_or_else(|| Error::no_token(&aim.username))?;
+        let mut audit = self.audit_for(mode)?;
+        let mut tx = self.db().begin().await?;
+        if !drf_tokens::delete_token(tx.conn(), aim.id, seen.fingerprint).await? {
+            return Err(Error::changed(&aim.username));
+        }
+        self.finish(tx, mode, audit.as_mut(), Verb::Revoke, aim, seen)
+            .await?;
+        Ok(seen.clone())
+    }
+
+    /// The whole key of a row, to be shown or copied. The audit line is written before the key is handed out.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the key is no longer the one that `aim` saw.
+    pub async fn reveal(&self, aim: &Aim, purpose: Purpose) -> Result<Issued, Error> {
+        let seen = aim
+            .seen
+            .as_ref()
+            .ok_or_else(|| Error::no_token(&aim.username))?;
+        let verb = match purpose {
+            Purpose::Show => Verb::Show,
+            Purpose::Copy => Verb::Copy,
+        };
+        let mut audit = self.inner.audit.open()?;
+        let mut conn = self.db().conn().await?;
+        let stored = drf_tokens::find_token(&mut conn, aim.id).await?;
+        let stored = stored.ok_or_else(|| Error::changed(&aim.username))?;
+        if CoveredKey::of(&stored.key).fingerprint != seen.fingerprint {
+            return Err(Error::changed(&aim.username));
+        }
+        audit.append(&self.entry(verb, &aim.username, Some(seen), "done"))?;
+        Ok(issued(aim, stored, Origin::Existing))
+    }
+
+    /// Makes `change` to each of `aims`, each in a transaction of its own: what fails fails alone, and what is
+    /// done stays done when it is cancelled.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a change that is not one of tokens. When the database goes away in the middle, the
+    /// report says which rows were reached.
+    pub async fn change_many(
+        &self,
+        change: Change,
+        aims: Vec<Aim>,
+        mode: Mode,
+        mut control: Control,
+    ) -> Result<ManyReport, Error> {
+        self.allow(change)?;
+        let start = Instant::now();
+        let mut progress = Progress {
+            total: Some(aims.len() as u64),
+            ..Progress::default()
+        };
+        let mut report = ManyReport {
+            rows: Vec::with_capacity(aims.len()),
+            stopped: false,
+        };
+        for aim in aims {
+            if !control.go_on(&mut progress).await {
+                report.stopped = true;
+                break;
+            }
+            let outcome = self.change_one(change, &aim, mode).await;
+            match &outcome {
+                Ok(Changed::Issued(Issued {
+                    origin: Origin::Existing,
+                    ..
+                })) => progress.already += 1,
+                Ok(_) => progress.done += 1,
+                Err(_) => progress.failed += 1,
+            }
+            progress.last = Some(aim.username.clone());
+            progress.worked(start.elapsed());
+            control.report(&progress);
+            report.rows.push(RowResult { aim, outcome });
+        }
+        Ok(report)
+    }
+
+    async fn change_one(&self, change: Change, aim: &Aim, mode: Mode) -> Result<Changed, Error> {
+        match change {
+            Change::Generate => self.generate(aim, mode).await.map(Changed::Issued),
+            Change::Regenerate => self.regenerate(aim, mode).await.map(Changed::Issued),
+            Change::Revoke => self.revoke(aim, mode).await.map(Changed::Revoked),
+            Change::UserCreate | Change::UserPassword | Change::UserOn | Change::UserOff => Err(
+                Error::Invalid(format!("{} is not a change of tokens", change.verb())),
+            ),
+        }
+    }
+
+    /// The audit, opened before anything is changed; none for a dry run, which leaves nothing to write down.
+    pub(super) fn audit_for(&self, mode: Mode) -> Result<Option<OpenAudit>, Error> {
+        match mode {
+            Mode::Apply => self.inner.audit.open().map(Some),
+            Mode::DryRun => Ok(None),
+        }
+    }
+
+    /// Commits and writes the audit line, or rolls back.
+    async fn finish(
+        &self,
+        tx: Tx,
+        mode: Mode,
+        audit: Option<&mut OpenAudit>,
+        verb: Verb,
+        aim: &Aim,
+        key: &CoveredKey,
+    ) -> Result<(), Error> {
+        match (mode, audit) {
+            (Mode::DryRun, _) | (Mode::Apply, None) => Ok(tx.rollback().await?),
+            (Mode::Apply, Some(audit)) => match tx.commit().await {
+                Ok(()) => audit.append(&self.entry(verb, &aim.username, Some(key), "done")),
+                Err(error) => {
+                    let error = Error::at_commit(error, &aim.username);
+                    audit.append(&self.entry(verb, &aim.username, Some(key), error.to_string()))?;
+                    Err(error)
+                }
+            },
+        }
+    }
+}
+
+fn issued(aim: &Aim, stored: drf_tokens::Stored, origin: Origin) -> Issued {
+    Issued {
+        user_id: aim.id,
+        username: aim.username.clone(),
+        key: stored.key,
+        created: stored.created,
+        origin,
+    }
+}
+
+/// A foreign key that points nowhere means that the user was deleted since he was seen.
+fn gone_if_orphan<T>(result: Result<T, crate::db::Error>, aim: &Aim) -> Result<T, Error> {
+    match result {
+        Err(crate::db::Error::Orphan(_)) => Err(Error::no_user(&aim.username)),
+        other => Ok(other?),
+    }
+}

@@ -1,0 +1,256 @@
+//! Users: listed, shown, made, switched on and off, given a password.
+
+use super::{Aim, Change, Error, Mode, Ops};
+use crate::db::users::{self, UsersQuery};
+use crate::db::{Db, Stop};
+use crate::domain::moment::Moment;
+use crate::domain::page::Page;
+use crate::domain::password;
+use crate::domain::secret::Secret;
+use crate::domain::user::{NewUser, User, UserId, UserRow, Username};
+
+/// A user with all that is told of him.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserDetail {
+    /// The user and his token.
+    pub row: UserRow,
+    /// Names of his groups.
+    pub groups: Vec<String>,
+    /// How many permissions he has of his own.
+    pub permissions: u64,
+}
+
+impl UserDetail {
+    /// `SUPERUSER, staff, 2 groups`: what his key can do.
+    #[must_use]
+    pub fn reach(&self) -> String {
+        let user = &self.row.user;
+        let count = |n: u64, one: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{n} {one}s")),
+        };
+        let parts = [
+            user.is_superuser.then(|| "SUPERUSER".to_owned()),
+            user.is_staff.then(|| "staff".to_owned()),
+            count(self.groups.len() as u64, "group"),
+            count(self.permissions, "permission"),
+        ];
+        let said: Vec<String> = parts.into_iter().flatten().collect();
+        if said.is_empty() {
+            "no groups".to_owned()
+        } else {
+            said.join(", ")
+        }
+    }
+}
+
+impl Ops {
+    /// A page of users.
+    ///
+    /// # Errors
+    /// When the database is away, or the reading is cancelled.
+    pub async fn page_users(&self, query: &UsersQuery) -> Result<Page<UserRow>, Error> {
+        let mut conn = self.db().conn().await?;
+        let stop = Stop::of(&conn);
+        let page = users::page_users(&mut conn, self.db().site(), query, Moment::now());
+        Ok(Db::obey(&self.cancel, stop, page).await?)
+    }
+
+    /// About how many users there are; exact when they are few.
+    ///
+    /// # Errors
+    /// When the database is away, or the reading is cancelled.
+    pub async fn estimate_users(&self) -> Result<u64, Error> {
+        let mut conn = self.db().conn().await?;
+        let stop = Stop::of(&conn);
+        let count = users::estimate_users(&mut conn, self.db().site());
+        Ok(Db::obey(&self.cancel, stop, count).await?)
+    }
+
+    /// The user of this name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none.
+    pub async fn find_user(&self, name: &Username) -> Result<UserDetail, Error> {
+        let mut conn = self.db().conn().await?;
+        let found = users::find_by_name(&mut conn, self.db().site(), name).await?;
+        let row = found.ok_or_else(|| Error::no_user(name.as_str()))?;
+        self.detail(&mut conn, row).await
+    }
+
+    /// The user of this id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when he is gone.
+    pub async fn user_detail(&self, id: UserId) -> Result<UserDetail, Error> {
+        let mut conn = self.db().conn().await?;
+        let stop = Stop::of(&conn);
+        let work = async {
+            let site = self.db().site();
+            let Some(row) = users::find_by_id(&mut conn, site, id).await? else {
+                return Ok(None);
+            };
+            let (groups, permissions) = users::load_reach(&mut conn, site, id).await?;
+            Ok(Some(UserDetail {
+                row,
+                groups,
+                permissions,
+            }))
+        };
+        let found = Db::obey(&self.cancel, stop, work).await?;
+        found.ok_or_else(|| Error::NotFound(format!("the user with id {id} is gone")))
+    }
+
+    pub(super) async fn detail(
+        &self,
+        conn: &mut crate::db::Conn,
+        row: UserRow,
+    ) -> Result<UserDetail, Error> {
+        let (groups, permissions) = users::load_reach(conn, self.db().site(), row.user.id).await?;
+        Ok(UserDetail {
+            row,
+            groups,
+            permissions,
+        })
+    }
+
+    /// Makes a user; without a password he cannot log in with one (Django, `set_unusable_password`).
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the name is taken, [`Error::Invalid`] for a password that cannot be stored.
+    pub async fn create_user(
+        &self,
+        new: NewUser,
+        password: Option<Secret<String>>,
+        mode: Mode,
+    ) -> Result<User, Error> {
+        self.allow(Change::UserCreate)?;
+        if !self.db().site().is_django() {
+            return Err(Error::Invalid(format!(
+                "{} is a user table of the site's own; only the site knows how to make a user in it",
+                self.db().site().user_table.replace('"', "")
+            )));
+        }
+        let encoded = match password {
+            Some(clear) => encode(clear).await?,
+            None => password::unusable()?,
+        };
+        let mut audit = self.inner.audit.open()?;
+        let mut tx = self.db().begin().await?;
+        let made = users::insert_user(tx.conn(), &new, &encoded, Moment::now()).await;
+        let user = match made {
+            Err(crate::db::Error::Duplicate(_)) => {
+                return Err(Error::Conflict(format!(
+                    "there is a user {} already",
+                    new.username
+                )));
+            }
+            other => other?,
+        };
+        match mode {
+            Mode::DryRun => tx.rollback().await?,
+            Mode::Apply => {
+                tx.commit().await?;
+                audit.append(&self.entry(
+                    Change::UserCreate.verb(),
+                    &user.username,
+                    None,
+                    "done",
+                ))?;
+            }
+        }
+        Ok(user)
+    }
+
+    /// Sets a password, in Django's own form.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user is gone, [`Error::Invalid`] for a password that cannot be stored.
+    pub async fn set_password(
+        &self,
+        aim: &Aim,
+        password: Secret<String>,
+        mode: Mode,
+    ) -> Result<(), Error> {
+        self.allow(Change::UserPassword)?;
+        if !self.db().site().has_password {
+            return Err(Error::Invalid(
+                "this site's user table has no password column".to_owned(),
+            ));
+        }
+        let encoded = encode(password).await?;
+        self.change_user(
+            aim,
+            Change::UserPassword,
+            users::UserChange::Password(encoded),
+            mode,
+        )
+        .await
+    }
+
+    /// Switches a user on or off: off refuses his key and his password alike, and keeps both.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the user is gone.
+    pub async fn set_active(&self, aim: &Aim, active: bool, mode: Mode) -> Result<(), Error> {
+        let change = if active {
+            Change::UserOn
+        } else {
+            Change::UserOff
+        };
+        self.allow(change)?;
+        if !self.db().site().has_is_active {
+            return Err(Error::Invalid(
+                "this site's user table has no is_active column".to_owned(),
+            ));
+        }
+        self.change_user(aim, change, users::UserChange::Active(active), mode)
+            .await
+    }
+
+    async fn change_user(
+        &self,
+        aim: &Aim,
+        change: Change,
+        to: users::UserChange,
+        mode: Mode,
+    ) -> Result<(), Error> {
+        let mut audit = self.inner.audit.open()?;
+        let mut tx = self.db().begin().await?;
+        if !users::update_user(tx.conn(), self.db().site(), aim.id, &to).await? {
+            return Err(Error::no_user(&aim.username));
+        }
+        match mode {
+            Mode::DryRun => Ok(tx.rollback().await?),
+            Mode::Apply => {
+                tx.commit().await?;
+                audit.append(&self.entry(change.verb(), &aim.username, None, "done"))
+            }
+        }
+    }
+}
+
+/// Hashes on a thread of its own: a quarter of a second of computing must not hold up the others' answers.
+async fn encode(clear: Secret<String>) -> Result<Secret<String>, Error> {
+    let hashed = tokio::task::spawn_blocking(move || password::encode(&clear)).await;
+    match hashed {
+        Ok(encoded) => Ok(encoded?),
+        Err(error) => Err(Error::Internal(format!(
+            "hashing the password failed: {error}"
+        ))),
+    }
+}
+
+impl From<password::Error> for Error {
+    fn from(error: password::Error) -> Self {
+        match error {
+            password::Error::Empty | password::Error::TooLong | password::Error::Nul => {
+                Self::Invalid(error.to_string())
+            }
+            password::Error::Hash(_) | password::Error::NoRandomness(_) => {
+                Self::Internal(error.to_string())
+            }
+        }
+    }
+}

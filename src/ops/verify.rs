@@ -1,0 +1,109 @@
+//! Testing a key: whose is it, and what would a request with it get?
+
+use super::users::UserDetail;
+use super::{Error, Ops};
+use crate::db::{Db, Stop, users};
+use crate::domain::token::{CoveredKey, DrfKey, checksum_of};
+
+/// What a key is worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A key of an active user: it opens doors.
+    Live(UserDetail),
+    /// A key of a user who is off: it opens none, until he is on again.
+    Inert(UserDetail),
+    /// No key of this database.
+    Unknown {
+        /// What was tested.
+        covered: CoveredKey,
+        /// For a key of our checksummed format: whether it was ever one, or is mistyped.
+        checksum: Option<bool>,
+    },
+}
+
+/// What a request would get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The header, its key covered.
+    pub header: String,
+    /// The status.
+    pub status: u16,
+    /// The body, its key covered.
+    pub body: String,
+}
+
+impl Verdict {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Live(_) => "LIVE",
+            Self::Inert(_) => "INERT",
+            Self::Unknown { .. } => "UNKNOWN",
+        }
+    }
+
+    /// What REST framework's `TokenAuthentication` answers to a request with `key`, by its keyword `Token` and by
+    /// another one.
+    #[must_use]
+    pub fn answers(&self, key: &DrfKey) -> [Answer; 2] {
+        let covered = CoveredKey::of(key);
+        let denied = |sentence: &str| serde_json::json!({ "detail": sentence }).to_string();
+        let (status, body) = match self {
+            Self::Live(detail) => {
+                let body = serde_json::json!({ "user": detail.row.user.username, "auth": covered });
+                (200, body.to_string())
+            }
+            Self::Inert(_) => (401, denied("User inactive or deleted.")),
+            Self::Unknown { .. } => (401, denied("Invalid token.")),
+        };
+        let bearer = denied("Authentication credentials were not provided.");
+        [
+            Answer {
+                header: format!("Authorization: Token {covered}"),
+                status,
+                body,
+            },
+            Answer {
+                header: format!("Authorization: Bearer {covered}"),
+                status: 401,
+                body: bearer,
+            },
+        ]
+    }
+}
+
+impl Ops {
+    /// Tests `key` as REST framework would: the exact text, by case.
+    ///
+    /// # Errors
+    /// When the database is away, or the reading is cancelled.
+    pub async fn verify(&self, key: &DrfKey) -> Result<Verdict, Error> {
+        let unknown = || Verdict::Unknown {
+            covered: CoveredKey::of(key),
+            checksum: checksum_of(key.expose()),
+        };
+        if key.expose().contains('\0') {
+            return Ok(unknown());
+        }
+        let mut conn = self.db().conn().await?;
+        let stop = Stop::of(&conn);
+        let site = self.db().site();
+        let work = async {
+            let Some(row) = users::find_by_key(&mut conn, site, key.expose()).await? else {
+                return Ok(None);
+            };
+            let (groups, permissions) = users::load_reach(&mut conn, site, row.user.id).await?;
+            Ok(Some(UserDetail {
+                row,
+                groups,
+                permissions,
+            }))
+        };
+        Ok(match Db::obey(&self.cancel, stop, work).await? {
+            None => unknown(),
+            Some(detail) if detail.row.user.is_active => Verdict::Live(detail),
+            Some(detail) => Verdict::Inert(detail),
+        })
+    }
+}
