@@ -1,4 +1,5 @@
 //! The library behind `tokenward`: API tokens of Django REST framework in Postgres, for people and for scripts.
 
+pub mod config;
 pub mod domain;
 pub mod text;
