@@ -459,6 +459,16 @@ bind = "127.0.0.1:8000"
     }
 
     #[test]
+    fn a_profile_is_a_table() {
+        let (file, said) = read("[profile]\nprod = 'postgres:///app'\n");
+        assert_eq!(
+            said,
+            ["F:2: `prod` in [profile] must be a table: [profile.prod]"]
+        );
+        assert!(file.profiles.is_empty());
+    }
+
+    #[test]
     fn hostile_names_stay_on_one_line() {
         let (_, said) = read("\"a\\n\\u001b[2J\" = 1\n");
         assert_eq!(said, ["F:1: unknown name `a��[2J` in the top level"]);

@@ -1,8 +1,6 @@
 //! Reads the `[profile.NAME]` tables of the configuration file, for `file.rs`. What is wrong with one profile is
 //! told even when another is opened.
 
-use toml::de::DeValue;
-
 use super::super::profile::{Access, Hue, PRIVATE, Place, Profile, Protection};
 use super::super::section::{Located, Reader, Section};
 use super::super::url::{DatabaseUrl, UrlSource, has_password};
@@ -20,6 +18,7 @@ pub(super) const NAMES: [&str; 9] = [
     "user_table",
     "username_column",
 ];
+
 /// The three ways to name a database; a profile has exactly one.
 const URLS: [&str; 3] = ["url", "url_command", "url_env"];
 
@@ -42,31 +41,21 @@ pub(super) fn read<'a>(
         if let Some(wrong) = wrong_name(name) {
             reader.problem(line, format!("{title}: {wrong}"));
         }
-        match value.get_ref() {
-            DeValue::Table(table) => {
-                let name = Located { value: name, line };
-                profiles.extend(profile(
-                    reader,
-                    Section {
-                        title: &title,
-                        table,
-                    },
-                    name,
-                    mode,
-                ));
-            }
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_) => {
-                reader.problem(
-                    line,
-                    format!("`{name}` in [profile] must be a table: {title}"),
-                );
-            }
-        }
+        let Some(table) = value.get_ref().as_table() else {
+            let message = format!("`{name}` in [profile] must be a table: {title}");
+            reader.problem(line, message);
+            continue;
+        };
+        let section = Section {
+            title: &title,
+            table,
+        };
+        profiles.extend(profile(
+            reader,
+            section,
+            Located { value: name, line },
+            mode,
+        ));
     }
     (
         profiles,
