@@ -2,10 +2,12 @@
 
 pub mod backfill;
 pub mod compat;
+pub mod demo;
 pub mod drf_tokens;
 pub mod error;
 mod filters;
 mod keyset;
+pub mod migrate;
 mod rows;
 mod schema;
 pub mod site;
