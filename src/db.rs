@@ -2,3 +2,4 @@
 //! `ops`; nothing above it sees a connection.
 
 pub mod conninfo;
+pub mod connect;
