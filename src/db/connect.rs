@@ -73,9 +73,17 @@ impl Connector {
     /// [`Error`] says which servers were tried, or what one of them refused.
     pub async fn session(&self) -> Result<AsyncPgConnection, Error> {
         let (client, link) = attempt::establish(self).await?;
-        AsyncPgConnection::try_from_client_and_connection(client, link)
-            .await
-            .map_err(|error| self.lost(&error.to_string()))
+        let limit = self.connect_timeout();
+        match timeout(
+            limit,
+            AsyncPgConnection::try_from_client_and_connection(client, link),
+        )
+        .await
+        {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(error)) => Err(self.lost(&error.to_string())),
+            Err(_elapsed) => Err(self.lost(&judge::timed_out(limit))),
+        }
     }
 
     /// A session of the driver's own kind, and the task that serves it. The task ends when the client is dropped, or
@@ -171,6 +179,10 @@ pub fn is_disconnect(error: &diesel::result::Error) -> bool {
         diesel::result::Error::DatabaseError(_, told) => {
             told.message().starts_with("terminating connection")
         }
+        diesel::result::Error::RollbackErrorOnCommit {
+            rollback_error,
+            commit_error,
+        } => is_disconnect(rollback_error) || is_disconnect(commit_error),
         _ => false,
     }
 }

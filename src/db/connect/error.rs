@@ -71,7 +71,7 @@ pub enum Error {
         /// Every server that was tried.
         tried: Vec<Attempt>,
     },
-    /// The server does not let this user in.
+    /// The password was wrong, or there was none.
     #[error("{server} does not let user {user} in: {reason}; {}", password_hint(.password.as_ref()))]
     AuthenticationFailed {
         /// The server.
@@ -82,6 +82,18 @@ pub enum Error {
         reason: String,
         /// Where the password came from, if there was one.
         password: Option<Origin>,
+    },
+    /// The server's rules do not let this user in from here, whatever the password.
+    #[error("{server} does not let user {user} in: {reason}; {hint}")]
+    NotAllowed {
+        /// The server.
+        server: String,
+        /// Who wanted in.
+        user: String,
+        /// What the server or the driver says.
+        reason: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// The server has no such database.
     #[error("there is no database {database} on {server}; psql -l lists those that exist")]

@@ -39,7 +39,8 @@ pub(super) fn judge(error: &tokio_postgres::Error, server: &Server, target: &Tar
         ));
     }
     if error.to_string() == "authentication error" {
-        return Verdict::Stop(authentication(name, server, target, source));
+        let hint = "the kind of log-in that it offers is none that this connection may use";
+        return Verdict::Stop(not_allowed(name, target, source, hint));
     }
     Verdict::Next(unreachable(error))
 }
@@ -60,29 +61,37 @@ fn refused(
     if *code == SqlState::CANNOT_CONNECT_NOW {
         return Verdict::Next(reason);
     }
-    Verdict::Stop(
-        if *code == SqlState::INVALID_PASSWORD
-            || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
-        {
-            authentication(name, server, target, reason)
-        } else if *code == SqlState::INVALID_CATALOG_NAME {
-            Error::DatabaseMissing {
-                server: name,
-                database: target.database.clone(),
-            }
-        } else if *code == SqlState::TOO_MANY_CONNECTIONS {
-            Error::TooManyConnections {
-                server: name,
-                reason,
-            }
-        } else {
-            Error::Refused {
-                server: name,
-                reason,
-                code: code.code().to_owned(),
-            }
-        },
-    )
+    Verdict::Stop(if *code == SqlState::INVALID_PASSWORD {
+        authentication(name, server, target, reason)
+    } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+        let hint = "is the user right, and does pg_hba.conf there allow this kind of connection?";
+        not_allowed(name, target, reason, hint)
+    } else if *code == SqlState::INVALID_CATALOG_NAME {
+        Error::DatabaseMissing {
+            server: name,
+            database: target.database.clone(),
+        }
+    } else if *code == SqlState::TOO_MANY_CONNECTIONS {
+        Error::TooManyConnections {
+            server: name,
+            reason,
+        }
+    } else {
+        Error::Refused {
+            server: name,
+            reason,
+            code: code.code().to_owned(),
+        }
+    })
+}
+
+fn not_allowed(server: String, target: &Target, reason: String, hint: &'static str) -> Error {
+    Error::NotAllowed {
+        server,
+        user: target.user.clone(),
+        reason,
+        hint,
+    }
 }
 
 fn authentication(name: String, server: &Server, target: &Target, reason: String) -> Error {
@@ -151,15 +160,15 @@ fn tls_trouble(error: &tokio_postgres::Error) -> Option<TlsTrouble> {
 fn distrust(why: &CertificateError) -> Distrust {
     match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => Distrust::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Distrust::NotYetValid,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Distrust::NotYetValid
+        }
         CertificateError::UnknownIssuer => Distrust::UnknownIssuer,
         CertificateError::NotValidForName => Distrust::WrongName(Vec::new()),
-        CertificateError::NotValidForNameContext { presented, .. } => Distrust::WrongName(presented.clone()),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            Distrust::WrongName(presented.clone())
+        }
         other => match other.to_string() {
-            text if text.contains("UnsupportedCertVersion") => Distrust::Other(
-                "it is of X.509 version 1, which is too old to be checked; have it made anew with a subjectAltName"
-                    .to_owned(),
-            ),
             text if text.contains("CaUsedAsEndEntity") => Distrust::UnknownIssuer,
             text => Distrust::Other(text),
         },

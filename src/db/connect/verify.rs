@@ -1,6 +1,8 @@
 //! How a server's certificate is judged, for each `sslmode` as libpq does it (Postgres manual, "SSL Support"). rustls
-//! alone knows only the strictest kind, and refuses two sorts of certificate that are usual inside a company: the
-//! self-signed one that is its own root, and the one that bears its host only as common name.
+//! alone knows only the strictest kind, and refuses three sorts of certificate that are usual inside a company: the
+//! self-signed one that is its own root, the one that bears its host only as common name, and that of version 1.
+
+mod version1;
 
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, Uni
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use x509_cert::Certificate;
+use x509_cert::certificate::Version;
 use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -116,7 +119,12 @@ impl Verifier {
             .iter()
             .any(|trusted| trusted == certificate)
         {
-            return in_time(certificate, now);
+            return in_time(&parse(certificate)?, now);
+        }
+        let leaf = parse(certificate)?;
+        if leaf.tbs_certificate.version == Version::V1 {
+            let algorithms = &self.provider.signature_verification_algorithms;
+            return version1::verify(&leaf, &trust.certificates, algorithms.all, now);
         }
         verify_server_cert_signed_by_trust_anchor(
             &ParsedCertificate::try_from(certificate)?,
@@ -129,8 +137,8 @@ impl Verifier {
 }
 
 /// Whether a certificate that we trust as such is valid now; chains are checked for this by rustls.
-fn in_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
-    let validity = parse(certificate)?.tbs_certificate.validity;
+fn in_time(certificate: &Certificate, now: UnixTime) -> Result<(), Error> {
+    let validity = certificate.tbs_certificate.validity;
     if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
         return Err(CertificateError::NotValidYet.into());
     }

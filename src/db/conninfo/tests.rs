@@ -315,3 +315,11 @@ fn what_cannot_be_done_is_refused_and_the_place_named() {
         "{error}"
     );
 }
+
+#[test]
+fn the_process_gives_its_postgres_variables_and_no_others() {
+    let environment = Environment::of_process();
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap();
+    assert_eq!(environment.user(), user.map(|user| user.name).as_deref());
+    assert!(std::env::var_os("PATH").is_some() && environment.get("PATH").is_none());
+}

@@ -9,8 +9,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use nix::unistd::User;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SigningKey, date_time_ymd,
+};
+use x509_cert::certificate::{Certificate, Version};
+use x509_cert::der::asn1::BitString;
+use x509_cert::der::{Decode, Encode};
 
 /// The password of the role `app`.
 pub const PASSWORD: &str = "right horse";
@@ -29,6 +35,11 @@ pub static GOOD: LazyLock<Server> = LazyLock::new(|| Server::start(Some("good"),
 pub static EXPIRED: LazyLock<Server> = LazyLock::new(|| Server::start(Some("expired"), ""));
 /// TLS with a self-signed certificate that bears its name, `db.test`, only as common name.
 pub static SELF_SIGNED: LazyLock<Server> = LazyLock::new(|| Server::start(Some("self"), ""));
+/// TLS with a certificate of X.509 version 1 for the common name `db.test`.
+pub static VERSION_1: LazyLock<Server> = LazyLock::new(|| Server::start(Some("v1"), ""));
+/// The same, its time over.
+pub static EXPIRED_VERSION_1: LazyLock<Server> =
+    LazyLock::new(|| Server::start(Some("expired-v1"), ""));
 /// No TLS, and read-only.
 pub static PLAIN: LazyLock<Server> =
     LazyLock::new(|| Server::start(None, "default_transaction_read_only = on\n"));
@@ -36,17 +47,17 @@ pub static PLAIN: LazyLock<Server> =
 impl Papers {
     fn make() -> Self {
         let folder = tempfile::tempdir().unwrap().keep();
-        let watch = watch(
-            Command::new("sh")
-                .args(["-c", r#"cat; rm -rf "$0""#])
-                .arg(&folder),
-        );
+        let watch = remove_in_the_end(&folder);
         let papers = Self {
             folder,
             _watch: watch,
         };
         let authority = papers.authority("ca");
         papers.authority("other-ca");
+        // The same name as the true one, and another key.
+        papers.named_authority("forged-ca", "ca");
+        papers.version_1("v1", &authority, 2099);
+        papers.version_1("expired-v1", &authority, 2020);
         papers.sign("good", &authority, |_| {});
         papers.sign("expired", &authority, |params| {
             params.not_after = date_time_ymd(2020, 1, 1);
@@ -71,11 +82,15 @@ impl Papers {
     }
 
     fn authority(&self, name: &str) -> Issuer<'static, KeyPair> {
+        self.named_authority(name, name)
+    }
+
+    fn named_authority(&self, file: &str, name: &str) -> Issuer<'static, KeyPair> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
-        self.write(name, &params.self_signed(&key).unwrap().pem(), &key);
+        self.write(file, &params.self_signed(&key).unwrap().pem(), &key);
         Issuer::new(params, key)
     }
 
@@ -96,6 +111,26 @@ impl Papers {
         );
     }
 
+    /// rcgen makes version 3 only, so we take its extensions off and have the authority sign what is left.
+    fn version_1(&self, name: &str, authority: &Issuer<'_, KeyPair>, until: i32) {
+        let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "db.test");
+        params.not_after = date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let modern = params.signed_by(&key, authority).unwrap();
+        let mut certificate = Certificate::from_der(modern.der()).unwrap();
+        certificate.tbs_certificate.version = Version::V1;
+        certificate.tbs_certificate.extensions = None;
+        let body = certificate.tbs_certificate.to_der().unwrap();
+        let signature = authority.key().sign(&body).unwrap();
+        certificate.signature = BitString::from_bytes(&signature).unwrap();
+        let text = BASE64_STANDARD.encode(certificate.to_der().unwrap());
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+        self.write(name, &pem, &key);
+    }
+
     fn write(&self, name: &str, certificate: &str, key: &KeyPair) {
         fs::write(self.certificate(name), certificate).unwrap();
         fs::write(self.key(name), key.serialize_pem()).unwrap();
@@ -111,6 +146,25 @@ impl Papers {
     }
 }
 
+/// A data folder that no server has touched; to copy it is quicker than to make one for each server.
+static EMPTY: LazyLock<Empty> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap().keep();
+    give_away(&folder);
+    let flags = "-A trust -U postgres -E UTF8 --locale=C -N";
+    let mut initdb = as_postgres(&programs().join("initdb"));
+    run(initdb.args(flags.split(' ')).arg("-D").arg(&folder));
+    let watch = remove_in_the_end(&folder);
+    Empty {
+        folder,
+        _watch: watch,
+    }
+});
+
+struct Empty {
+    folder: PathBuf,
+    _watch: Child,
+}
+
 /// A running server.
 pub struct Server {
     pub port: u16,
@@ -123,19 +177,9 @@ impl Server {
         let folder = tempfile::tempdir().unwrap().keep();
         give_away(&folder);
         let data = folder.join("data");
-        let initdb = [
-            "-D",
-            data.to_str().unwrap(),
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "-N",
-        ];
-        run(as_postgres(&programs().join("initdb")).args(initdb));
+        run(as_postgres(Path::new("cp"))
+            .arg("-a")
+            .args([&EMPTY.folder, &data]));
 
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -252,6 +296,14 @@ fn watched(data: &Path, folder: &Path) -> Child {
             .args(["-c", script])
             .arg(programs().join("postgres"))
             .args([data, folder]),
+    )
+}
+
+fn remove_in_the_end(folder: &Path) -> Child {
+    watch(
+        Command::new("sh")
+            .args(["-c", r#"cat; rm -rf "$0""#])
+            .arg(folder),
     )
 }
 

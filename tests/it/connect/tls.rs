@@ -2,7 +2,9 @@
 
 use tokenward::db::connect::{Distrust, Error};
 
-use super::server::{EXPIRED, GOOD, PAPERS, PASSWORD, PLAIN, SELF_SIGNED};
+use super::server::{
+    EXPIRED, EXPIRED_VERSION_1, GOOD, PAPERS, PASSWORD, PLAIN, SELF_SIGNED, VERSION_1,
+};
 use super::{ask, connector, refusal};
 
 const ENCRYPTED: &str = "SELECT ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
@@ -132,10 +134,7 @@ async fn prefer_and_allow_try_the_other_kind() {
         "as libpq: prefer goes on without"
     );
     let error = refusal(&GOOD.tcp("user=tls_only sslmode=disable")).await;
-    assert!(
-        matches!(error, Error::AuthenticationFailed { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::NotAllowed { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -159,10 +158,7 @@ async fn scram_can_be_bound_to_the_channel() {
         "true"
     );
     let error = refusal(&GOOD.tcp(&format!("{text} sslmode=disable"))).await;
-    assert!(
-        matches!(error, Error::AuthenticationFailed { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::NotAllowed { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -178,10 +174,7 @@ async fn a_client_certificate_lets_its_owner_in() {
         "true"
     );
     let error = refusal(&GOOD.tcp("user=certified sslmode=require")).await;
-    assert!(
-        matches!(error, Error::AuthenticationFailed { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::NotAllowed { .. }), "{error:?}");
     let wrong = text.replace(
         &key.display().to_string(),
         &PAPERS.key("ca").display().to_string(),
@@ -206,4 +199,37 @@ async fn a_key_open_to_others_is_not_used() {
     );
     let error = refusal(&GOOD.tcp(&text)).await.to_string();
     assert!(error.contains("chmod 0600"), "{error}");
+}
+
+/// What the Postgres manual's own recipe makes, "Creating Certificates": `openssl x509 -req` without extensions.
+#[tokio::test]
+async fn a_certificate_of_version_1_is_checked_like_any_other() {
+    for (mode, authority) in [
+        ("verify-ca", "ca"),
+        ("verify-full", "ca"),
+        ("require", "ca"),
+        ("verify-full", "v1"),
+    ] {
+        let text = VERSION_1.tcp(&trusting(authority, mode));
+        assert_eq!(
+            ask(&connector(&text), ENCRYPTED).await.unwrap(),
+            "true",
+            "{mode} {authority}"
+        );
+    }
+    let text = VERSION_1.tcp(&trusting("ca", "verify-full"));
+    let error = refusal(&format!("{text} host=db.example")).await;
+    assert_eq!(
+        distrust(error),
+        Distrust::WrongName(vec!["db.test".to_owned()])
+    );
+    for stranger in ["other-ca", "forged-ca", "good"] {
+        let error = refusal(&VERSION_1.tcp(&trusting(stranger, "verify-full"))).await;
+        assert!(
+            matches!(error, Error::TlsUntrusted { .. }),
+            "{stranger} {error:?}"
+        );
+    }
+    let error = refusal(&EXPIRED_VERSION_1.tcp(&trusting("ca", "verify-ca"))).await;
+    assert_eq!(distrust(error), Distrust::Expired);
 }
