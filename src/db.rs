@@ -2,6 +2,8 @@
 
 pub mod backfill;
 pub mod compat;
+pub mod conninfo;
+pub mod connect;
 pub mod demo;
 pub mod drf_tokens;
 pub mod error;
