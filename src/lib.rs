@@ -1,3 +1,4 @@
 //! The library behind `tokenward`: API tokens of Django REST framework in Postgres, for people and for scripts.
 
+pub mod db;
 pub mod domain;
