@@ -1,7 +1,6 @@
 //! The integration tests: one program, so that everything is linked once.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     reason = "a test that cannot go on shall say so and stop"
 )]
