@@ -184,7 +184,9 @@ impl Ops {
         let start = Instant::now();
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
-        Db::obey(&self.cancel, stop, db::ping(&mut conn)).await?;
+        self.db()
+            .obey(&self.cancel, stop, db::ping(&mut conn))
+            .await?;
         Ok(start.elapsed())
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Change, Control, Error, Mode, Ops, Progress};
 use crate::db::backfill::{insert_tokens, load_lacking};
-use crate::db::{Db, Stop, users};
+use crate::db::{Stop, users};
 use crate::domain::audit::Verb;
 use crate::domain::filter::Filter;
 use crate::domain::moment::Moment;
@@ -68,7 +68,7 @@ impl Ops {
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
         let count = users::count_users(&mut conn, self.db().site(), filter, active, Moment::now());
-        Ok(Db::obey(&self.cancel, stop, count).await?)
+        Ok(self.db().obey(&self.cancel, stop, count).await?)
     }
 
     /// How many users the plan would give a token to.
