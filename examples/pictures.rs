@@ -1,6 +1,9 @@
 //! Draws the pictures of the README: runs the real program on a demo in a pseudo-terminal, presses keys, and writes
 //! the cells it then sees as SVG. `cargo run --release --example pictures` after `cargo build --release`.
-#![expect(clippy::print_stderr, reason = "a program for whoever remakes the pictures")]
+#![expect(
+    clippy::print_stderr,
+    reason = "a program for whoever remakes the pictures"
+)]
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -41,14 +44,25 @@ const PICTURES: [Picture; 2] = [
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let binary = root.join("target/release/tokenward");
-    let home = tempfile::Builder::new().prefix("tokenward-pictures").tempdir()?;
+    let home = tempfile::Builder::new()
+        .prefix("tokenward-pictures")
+        .tempdir()?;
     open_to_the_server(home.path())?;
 
-    let pair = native_pty_system().openpty(PtySize { rows: ROWS, cols: COLUMNS, pixel_width: 0, pixel_height: 0 })?;
+    let pair = native_pty_system().openpty(PtySize {
+        rows: ROWS,
+        cols: COLUMNS,
+        pixel_width: 0,
+        pixel_height: 0,
+    })?;
     let mut command = CommandBuilder::new(&binary);
     command.arg("demo");
     command.env_clear();
-    for (name, value) in [("TERM", "xterm-256color"), ("TZ", "UTC"), ("LANG", "C.UTF-8")] {
+    for (name, value) in [
+        ("TERM", "xterm-256color"),
+        ("TZ", "UTC"),
+        ("LANG", "C.UTF-8"),
+    ] {
         command.env(name, value);
     }
     if let Some(path) = std::env::var_os("PATH") {
@@ -90,7 +104,9 @@ fn open_to_the_server(folder: &Path) -> std::io::Result<()> {
 type Screen = Arc<Mutex<vt100::Parser>>;
 
 fn locked(screen: &Screen) -> std::sync::MutexGuard<'_, vt100::Parser> {
-    screen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    screen
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Reads what the program writes into a terminal of our own, until it ends.
@@ -128,14 +144,16 @@ const INK: &str = "#d6d9df";
 
 /// The 16 colours of a terminal in the picture; themes differ, the roles do not.
 const PALETTE: [&str; 16] = [
-    "#1d2027", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#d6d9df", "#6b7280", "#ef8089",
-    "#b3dd94", "#f0d399", "#83c4ff", "#d99bee", "#7fd3de", "#ffffff",
+    "#1d2027", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#d6d9df",
+    "#6b7280", "#ef8089", "#b3dd94", "#f0d399", "#83c4ff", "#d99bee", "#7fd3de", "#ffffff",
 ];
 
 fn draw(parser: &vt100::Parser, title: &str) -> Result<String, std::fmt::Error> {
     let screen = parser.screen();
-    let (width, height) =
-        (f32::from(COLUMNS) * CELL.0 + 2.0 * MARGIN, f32::from(ROWS) * CELL.1 + 2.0 * MARGIN);
+    let (width, height) = (
+        f32::from(COLUMNS) * CELL.0 + 2.0 * MARGIN,
+        f32::from(ROWS) * CELL.1 + 2.0 * MARGIN,
+    );
     let mut svg = String::new();
     writeln!(
         svg,
@@ -143,7 +161,10 @@ fn draw(parser: &vt100::Parser, title: &str) -> Result<String, std::fmt::Error> 
          font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"14\">"
     )?;
     writeln!(svg, "<title>{title}</title>")?;
-    writeln!(svg, "<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{PAPER}\"/>")?;
+    writeln!(
+        svg,
+        "<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{PAPER}\"/>"
+    )?;
     for row in 0..ROWS {
         draw_row(&mut svg, screen, row)?;
     }
@@ -170,7 +191,12 @@ fn style_of(cell: &vt100::Cell) -> Style {
     } else {
         (ink.unwrap_or(INK), paper)
     };
-    Style { ink, paper, bold: cell.bold(), dim: cell.dim() }
+    Style {
+        ink,
+        paper,
+        bold: cell.bold(),
+        dim: cell.dim(),
+    }
 }
 
 /// One row, as runs of equal style. Each run says how wide it is, so that a font with other widths for wide or
@@ -178,16 +204,24 @@ fn style_of(cell: &vt100::Cell) -> Style {
 fn draw_row(svg: &mut String, screen: &vt100::Screen, row: u16) -> std::fmt::Result {
     let mut column = 0;
     while column < COLUMNS {
-        let Some(first) = screen.cell(row, column) else { return Ok(()) };
+        let Some(first) = screen.cell(row, column) else {
+            return Ok(());
+        };
         let (start, style) = (column, style_of(first));
         let mut text = String::new();
         while column < COLUMNS {
-            let Some(cell) = screen.cell(row, column) else { break };
+            let Some(cell) = screen.cell(row, column) else {
+                break;
+            };
             if style_of(cell) != style {
                 break;
             }
             if !cell.is_wide_continuation() {
-                text.push_str(if cell.has_contents() { cell.contents() } else { " " });
+                text.push_str(if cell.has_contents() {
+                    cell.contents()
+                } else {
+                    " "
+                });
             }
             column += 1;
         }
@@ -196,12 +230,25 @@ fn draw_row(svg: &mut String, screen: &vt100::Screen, row: u16) -> std::fmt::Res
     Ok(())
 }
 
-fn draw_run(svg: &mut String, row: u16, start: u16, cells: u16, text: &str, style: &Style) -> std::fmt::Result {
-    let (x, y) = (MARGIN + f32::from(start) * CELL.0, MARGIN + f32::from(row) * CELL.1);
+fn draw_run(
+    svg: &mut String,
+    row: u16,
+    start: u16,
+    cells: u16,
+    text: &str,
+    style: &Style,
+) -> std::fmt::Result {
+    let (x, y) = (
+        MARGIN + f32::from(start) * CELL.0,
+        MARGIN + f32::from(row) * CELL.1,
+    );
     let width = f32::from(cells) * CELL.0;
     if let Some(paper) = style.paper {
         let height = CELL.1;
-        writeln!(svg, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height}\" fill=\"{paper}\"/>")?;
+        writeln!(
+            svg,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height}\" fill=\"{paper}\"/>"
+        )?;
     }
     let blank_before = text.width() - text.trim_start().width();
     let text = text.trim();
@@ -209,8 +256,15 @@ fn draw_run(svg: &mut String, row: u16, start: u16, cells: u16, text: &str, styl
         return Ok(());
     }
     #[expect(clippy::cast_precision_loss, reason = "at most a hundred columns")]
-    let (x, width) = (x + blank_before as f32 * CELL.0, text.width() as f32 * CELL.0);
-    let weight = if style.bold { " font-weight=\"bold\"" } else { "" };
+    let (x, width) = (
+        x + blank_before as f32 * CELL.0,
+        text.width() as f32 * CELL.0,
+    );
+    let weight = if style.bold {
+        " font-weight=\"bold\""
+    } else {
+        ""
+    };
     let faint = if style.dim { " opacity=\"0.6\"" } else { "" };
     writeln!(
         svg,
@@ -222,5 +276,7 @@ fn draw_run(svg: &mut String, row: u16, start: u16, cells: u16, text: &str, styl
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
