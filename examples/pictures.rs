@@ -4,16 +4,23 @@
     clippy::print_stderr,
     reason = "a program for whoever remakes the pictures"
 )]
+#![expect(
+    clippy::expect_used,
+    reason = "without a terminal or the program there is no picture"
+)]
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io::{Read, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use unicode_width::UnicodeWidthStr;
+
+#[path = "../tests/it/support/pty.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod pty;
+
+use pty::{Setting, Terminal};
 
 const ROWS: u16 = 30;
 const COLUMNS: u16 = 100;
@@ -49,91 +56,32 @@ fn main() -> Result<(), Box<dyn Error>> {
         .tempdir()?;
     open_to_the_server(home.path())?;
 
-    let pair = native_pty_system().openpty(PtySize {
-        rows: ROWS,
-        cols: COLUMNS,
-        pixel_width: 0,
-        pixel_height: 0,
-    })?;
-    let mut command = CommandBuilder::new(&binary);
-    command.arg("demo");
-    command.env_clear();
-    for (name, value) in [
-        ("TERM", "xterm-256color"),
-        ("TZ", "UTC"),
-        ("LANG", "C.UTF-8"),
-    ] {
-        command.env(name, value);
-    }
-    if let Some(path) = std::env::var_os("PATH") {
-        command.env("PATH", path);
-    }
-    command.env("HOME", home.path());
-    let mut child = pair.slave.spawn_command(command)?;
-    drop(pair.slave);
-    let mut keyboard = pair.master.take_writer()?;
-    let screen = watch(pair.master.try_clone_reader()?);
-
-    wait_for(&screen, &["STATE", "Enter open"])?;
+    let setting = Setting::at(home.path());
+    let mut terminal = Terminal::start(&binary, &["demo"], &setting, ROWS, COLUMNS);
+    terminal.wait_for(&["STATE", "Enter open"]);
     for picture in PICTURES {
         for keys in picture.keys {
-            keyboard.write_all(keys.as_bytes())?;
-            keyboard.flush()?;
+            terminal.press(keys);
             // A dialog takes no key in its first 300 ms, and keys that come at once are taken for a paste.
             std::thread::sleep(Duration::from_millis(400));
         }
-        wait_for(&screen, picture.expect)?;
-        let svg = draw(&locked(&screen), picture.title)?;
+        terminal.wait_for(picture.expect);
+        let svg = terminal.look(|screen| draw(screen, picture.title))?;
         std::fs::write(root.join(picture.file), svg)?;
         eprintln!("{}", picture.file);
     }
     for keys in ["\u{1b}", "\u{1b}", "\u{1b}", "q"] {
-        keyboard.write_all(keys.as_bytes())?;
+        terminal.press(keys);
         std::thread::sleep(Duration::from_millis(400));
     }
-    child.wait()?;
+    terminal.wait_exit();
     Ok(())
 }
 
 /// Started by root, the demo's server runs as somebody else, who must be able to enter.
-fn open_to_the_server(folder: &Path) -> std::io::Result<()> {
+fn open_to_the_server(folder: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))
-}
-
-type Screen = Arc<Mutex<vt100::Parser>>;
-
-fn locked(screen: &Screen) -> std::sync::MutexGuard<'_, vt100::Parser> {
-    screen
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Reads what the program writes into a terminal of our own, until it ends.
-fn watch(mut output: Box<dyn Read + Send>) -> Screen {
-    let screen: Screen = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
-    let seen = Arc::clone(&screen);
-    std::thread::spawn(move || {
-        let mut buffer = [0; 8192];
-        while let Ok(count @ 1..) = output.read(&mut buffer) {
-            locked(&seen).process(&buffer[..count]);
-        }
-    });
-    screen
-}
-
-fn wait_for(screen: &Screen, texts: &[&str]) -> Result<(), Box<dyn Error>> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let seen = locked(screen).screen().contents();
-        if texts.iter().all(|text| seen.contains(text)) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(format!("{texts:?} did not appear; the screen is\n{seen}").into());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Width and height of a cell in the picture's units.
@@ -148,8 +96,7 @@ const PALETTE: [&str; 16] = [
     "#6b7280", "#ef8089", "#b3dd94", "#f0d399", "#83c4ff", "#d99bee", "#7fd3de", "#ffffff",
 ];
 
-fn draw(parser: &vt100::Parser, title: &str) -> Result<String, std::fmt::Error> {
-    let screen = parser.screen();
+fn draw(screen: &vt100::Screen, title: &str) -> Result<String, std::fmt::Error> {
     let (width, height) = (
         f32::from(COLUMNS) * CELL.0 + 2.0 * MARGIN,
         f32::from(ROWS) * CELL.1 + 2.0 * MARGIN,

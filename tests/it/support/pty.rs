@@ -45,7 +45,11 @@ pub struct Setting {
 impl Setting {
     /// A terminal that knows 256 colours, UTC, UTF-8, and `home` as the home folder.
     pub fn at(home: &Path) -> Self {
-        let plain = [("TERM", "xterm-256color"), ("TZ", "UTC"), ("LANG", "C.UTF-8")];
+        let plain = [
+            ("TERM", "xterm-256color"),
+            ("TZ", "UTC"),
+            ("LANG", "C.UTF-8"),
+        ];
         let mut setting = Self::default().with("HOME", home);
         for (name, value) in plain {
             setting = setting.with(name, value);
@@ -72,33 +76,69 @@ impl Setting {
 
 impl Terminal {
     /// Starts `program` in a terminal of `rows` and `columns`.
-    pub fn start(program: &Path, arguments: &[&str], setting: &Setting, rows: u16, columns: u16) -> Self {
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+    pub fn start(
+        program: &Path,
+        arguments: &[&str],
+        setting: &Setting,
+        rows: u16,
+        columns: u16,
+    ) -> Self {
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system()
+            .openpty(size)
+            .expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
         for (name, value) in &setting.variables {
             command.env(name, value);
         }
-        let child = pair.slave.spawn_command(command).expect("the program starts");
-        let reader = pair.master.try_clone_reader().expect("the terminal can be read");
-        let keyboard = pair.master.take_writer().expect("the terminal can be written");
+        let child = pair
+            .slave
+            .spawn_command(command)
+            .expect("the program starts");
+        let reader = pair
+            .master
+            .try_clone_reader()
+            .expect("the terminal can be read");
+        let keyboard = pair
+            .master
+            .take_writer()
+            .expect("the terminal can be written");
         let seen = watch(reader, rows, columns);
-        Self { child, master: pair.master, keyboard, seen }
+        Self {
+            child,
+            master: pair.master,
+            keyboard,
+            seen,
+        }
     }
 
     /// Sends `keys` as a terminal would, in one write.
     pub fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).expect("the program reads its keys");
+        self.keyboard
+            .write_all(keys.as_bytes())
+            .expect("the program reads its keys");
         self.keyboard.flush().expect("the program reads its keys");
     }
 
     /// Gives the terminal another size.
     pub fn resize(&self, rows: u16, columns: u16) {
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
         self.state().parser.screen_mut().set_size(rows, columns);
-        self.master.resize(size).expect("the terminal takes its size");
+        self.master
+            .resize(size)
+            .expect("the terminal takes its size");
     }
 
     /// The screen as text.
@@ -123,7 +163,9 @@ impl Terminal {
 
     /// Waits until all of `texts` are on the screen, and tells when the output that completed them came.
     pub fn wait_for(&self, texts: &[&str]) -> Instant {
-        self.wait_until(&format!("{texts:?}"), |screen| texts.iter().all(|text| screen.contains(text)))
+        self.wait_until(&format!("{texts:?}"), |screen| {
+            texts.iter().all(|text| screen.contains(text))
+        })
     }
 
     /// Waits until `text` is no longer on the screen.
@@ -140,8 +182,16 @@ impl Terminal {
                 return state.at;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero() && !state.ended, "waited for {what}; the screen is\n{screen}");
-            state = self.seen.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            assert!(
+                !left.is_zero() && !state.ended,
+                "waited for {what}; the screen is\n{screen}"
+            );
+            state = self
+                .seen
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -151,8 +201,17 @@ impl Terminal {
         let mut state = self.state();
         while state.read <= written {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero() && !state.ended, "no output; the screen is\n{}", state.parser.screen().contents());
-            state = self.seen.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            assert!(
+                !left.is_zero() && !state.ended,
+                "no output; the screen is\n{}",
+                state.parser.screen().contents()
+            );
+            state = self
+                .seen
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         state.at
     }
@@ -166,16 +225,27 @@ impl Terminal {
     pub fn wait_exit(&mut self) -> u32 {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().expect("the program can be waited for") {
+            if let Some(status) = self
+                .child
+                .try_wait()
+                .expect("the program can be waited for")
+            {
                 return status.exit_code();
             }
-            assert!(Instant::now() < deadline, "it does not end; the screen is\n{}", self.screen());
+            assert!(
+                Instant::now() < deadline,
+                "it does not end; the screen is\n{}",
+                self.screen()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.seen.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,8 +259,17 @@ impl Drop for Terminal {
 
 fn watch(mut output: Box<dyn Read + Send>, rows: u16, columns: u16) -> Arc<Seen> {
     let parser = vt100::Parser::new(rows, columns, 0);
-    let state = State { parser, read: 0, at: Instant::now(), ended: false, bytes: Vec::new() };
-    let seen = Arc::new(Seen { state: Mutex::new(state), changed: Condvar::new() });
+    let state = State {
+        parser,
+        read: 0,
+        at: Instant::now(),
+        ended: false,
+        bytes: Vec::new(),
+    };
+    let seen = Arc::new(Seen {
+        state: Mutex::new(state),
+        changed: Condvar::new(),
+    });
     let watched = Arc::clone(&seen);
     std::thread::spawn(move || {
         let mut buffer = [0; 65_536];
