@@ -162,18 +162,13 @@ fn quit(terminal: &mut Terminal) {
 }
 
 fn private(home: &Path, word: &str) {
-    let status = Command::new(PROGRAM)
+    let mut command = Command::new(PROGRAM);
+    command
         .args(["private", word])
         .env_clear()
         .env("HOME", home);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    assert!(
-        status
-            .env("PATH", path)
-            .status()
-            .expect("the program starts")
-            .success()
-    );
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    assert!(command.status().expect("the program starts").success());
 }
 
 /// Resident memory in MB, as `ps` tells it.
