@@ -7,4 +7,6 @@
 )]
 
 mod connect;
+mod ops;
 mod private;
+mod support;
