@@ -8,4 +8,6 @@
 
 mod connect;
 mod layers;
+mod ops;
 mod private;
+mod support;
