@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn nothing_is_wider_than_asked() {
         for text in nasty() {
-            for columns in (0..=12).chain([40, 200]) {
+            for columns in [0, 1, 2, 3, 5, 12, 40, 200] {
                 let cut = fit(&text, columns);
                 assert!(width(&cut) <= columns, "{cut:?} in {columns}");
                 assert!(
