@@ -6,6 +6,7 @@ pub mod drf_tokens;
 pub mod error;
 mod filters;
 mod keyset;
+pub mod private;
 mod rows;
 mod schema;
 pub mod site;

@@ -1,0 +1,9 @@
+//! The integration tests: one program, so that everything is linked once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on shall say so and stop"
+)]
+
+mod private;
