@@ -40,7 +40,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Db").field("shape", &self.shape).finish_non_exhaustive()
+        f.debug_struct("Db")
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
     }
 }
 

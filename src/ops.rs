@@ -211,6 +211,16 @@ impl Ops {
         (!may).then(|| format!("Role {} may not {verb} {table}.", access.role))
     }
 
+    /// Lines of the audit, newest first.
+    ///
+    /// # Errors
+    /// When the file is there but cannot be read.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<Entry>, Error> {
+        let (audit, query) = (self.inner.audit.clone(), query.clone());
+        let read = tokio::task::spawn_blocking(move || audit.read(&query)).await;
+        read.map_err(|error| Error::Internal(format!("reading the audit failed: {error}")))?
+    }
+
     fn allow(&self, change: Change) -> Result<(), Error> {
         match self.refusal(change) {
             None => Ok(()),

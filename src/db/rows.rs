@@ -34,7 +34,9 @@ impl FromSql<UserKey, Pg> for Id {
             oid::INT8 => UserId::Int8(i64::from_be_bytes(bytes.try_into()?)),
             oid::UUID => UserId::Uuid(Uuid::from_bytes(bytes.try_into()?)),
             other => {
-                return Err(format!("a primary key of type number {other} is not supported").into());
+                return Err(
+                    format!("a primary key of type number {other} is not supported").into(),
+                );
             }
         };
         Ok(Self(id))

@@ -7,6 +7,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::moment::Moment;
+use super::page::{Cursor, CursorValue, Sort, SortKey};
 use super::token::CoveredKey;
 
 /// The primary key of a user, of the type the site's user table has.
@@ -170,6 +171,21 @@ impl UserState {
 }
 
 impl UserRow {
+    /// The row's place in a sort order.
+    #[must_use]
+    pub fn cursor(&self, sort: Sort) -> Cursor {
+        let value = match sort.key {
+            SortKey::User => CursorValue::Name(self.user.username.clone()),
+            SortKey::Created => CursorValue::Time(self.token.as_ref().map(|token| token.created)),
+            SortKey::Login => CursorValue::Time(self.user.last_login),
+            SortKey::Id => CursorValue::Id,
+        };
+        Cursor {
+            value,
+            id: self.user.id,
+        }
+    }
+
     /// The row's state.
     #[must_use]
     pub const fn state(&self) -> UserState {

@@ -1,0 +1,1 @@
+DROP TRIGGER IF EXISTS tokenward_auto_token ON {user_table};

@@ -1,0 +1,2 @@
+DROP TABLE public.django_content_type;
+DELETE FROM public.django_migrations WHERE app = 'contenttypes';
