@@ -81,7 +81,9 @@ struct Bounded {
 
 impl Bounded {
     fn open(path: &Path) -> std::io::Result<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
             && !folder.exists()
         {
             make_private(folder).map_err(std::io::Error::other)?;
@@ -137,10 +139,23 @@ mod tests {
         for _ in 0..5 {
             log.write_all(&half).unwrap();
         }
-        let len = |name: &str| folder.path().join("state").join(name).metadata().unwrap().len();
+        let len = |name: &str| {
+            folder
+                .path()
+                .join("state")
+                .join(name)
+                .metadata()
+                .unwrap()
+                .len()
+        };
         assert_eq!(len("tokenward.log"), LIMIT / 2);
         assert_eq!(len("tokenward.log.1"), LIMIT);
-        assert_eq!(std::fs::read_dir(folder.path().join("state")).unwrap().count(), 2);
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("state"))
+                .unwrap()
+                .count(),
+            2
+        );
         let mode = path.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -134,10 +134,37 @@ impl Output {
             .map_err(lost)
     }
 
-    /// One row of a table.
-    pub fn row(&mut self, cells: &[table::Cell], widths: &[usize]) -> Result<(), Failure> {
-        let line = table::line(cells, widths, self.paint);
-        writeln!(self.out, "{line}").map_err(lost)
+    /// Rows of a table under `header`. `columns` is what the first page settled: the header is written once, and the
+    /// widths stay.
+    pub fn rows(
+        &mut self,
+        header: &[&str],
+        rows: &[Vec<table::Cell>],
+        columns: &mut Option<Vec<usize>>,
+    ) -> Result<(), Failure> {
+        let widths = if let Some(widths) = columns {
+            &*widths
+        } else {
+            let widths = columns.insert(table::widths(header, rows));
+            let names: Vec<table::Cell> = header.iter().copied().map(table::Cell::plain).collect();
+            let line = table::line(&names, widths, Paint::Off);
+            writeln!(self.out, "{line}").map_err(lost)?;
+            &*widths
+        };
+        for row in rows {
+            let line = table::line(row, widths, self.paint);
+            writeln!(self.out, "{line}").map_err(lost)?;
+        }
+        Ok(())
+    }
+
+    /// Names and values, one pair a line.
+    pub fn facts(&mut self, facts: &[(&str, String)]) -> Result<(), Failure> {
+        let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in facts {
+            self.line(&format!("{name:width$}  {value}"))?;
+        }
+        Ok(())
     }
 
     /// A message beside the results, on stderr.

@@ -51,7 +51,10 @@ pub async fn hidden(signals: &Signals, question: &str) -> Result<Secret<String>,
 /// A new password: typed twice, or one line of stdin.
 pub async fn new_password(signals: &Signals, name: &str) -> Result<Secret<String>, Failure> {
     if !std::io::stdin().is_terminal() {
-        return signals.or_stop(blocking(password_line)).await.map(Secret::new);
+        return signals
+            .or_stop(blocking(password_line))
+            .await
+            .map(Secret::new);
     }
     let first = hidden(signals, &format!("New password of {name}: ")).await?;
     let second = hidden(signals, "The same again: ").await?;
@@ -62,6 +65,19 @@ pub async fn new_password(signals: &Signals, name: &str) -> Result<Secret<String
             "the two passwords differ; nothing was changed",
         ))
     }
+}
+
+/// The next line of stdin with its end, cut at `most` bytes; `None` at the end of input.
+pub async fn line(signals: &Signals, most: u64) -> Result<Option<Vec<u8>>, Failure> {
+    let read = move || {
+        let mut line = Vec::new();
+        std::io::stdin()
+            .lock()
+            .take(most)
+            .read_until(b'\n', &mut line)?;
+        Ok((!line.is_empty()).then_some(line))
+    };
+    signals.or_stop(blocking(read)).await
 }
 
 /// The first line of stdin, without its end.

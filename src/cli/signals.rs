@@ -20,7 +20,8 @@ pub struct Signals {
 impl Signals {
     /// Listens from now on.
     pub fn listen() -> Result<Self, Failure> {
-        let failed = |error| Failure::new(Code::Failed, format!("cannot listen for signals: {error}"));
+        let failed =
+            |error| Failure::new(Code::Failed, format!("cannot listen for signals: {error}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;

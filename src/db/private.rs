@@ -29,17 +29,24 @@ pub use error::Error;
 pub use home::Home;
 pub use lease::Lease;
 
+use crate::domain::secret::Secret;
 use databases::MAINTENANCE;
 use home::{Place, remove_if_there};
 use lease::{Share, begin_stop, connect};
 use lock::{Attempt, Lock, Mode};
 use postmaster::{Running, State, state};
 use programs::Search;
-use server::{SETTLE_PATIENCE, STEP, Settled, settle, wait_until_down};
+use server::{STEP, Settled, settle, wait_until_down};
 
 /// How long to wait for another tokenward that makes, starts or stops the server: longer than each of these may
 /// take, so that its error comes first.
 const LOCK_PATIENCE: Duration = Duration::from_secs(320);
+
+/// How long a server that looks ready may keep us at the door.
+const ENTRY_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How often a server that goes down as soon as it is up is started.
+const STARTS: usize = 3;
 
 /// How it stands with the private database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,13 +109,32 @@ pub async fn open(home: &Home, say: &mut (dyn FnMut(&str) + Send)) -> Result<Lea
     let share = Share::new(home.clone(), lock);
     if let Some(place) = Place::find(home)?
         && let State::Ready(running) = state(&place)?
+        && let Entry::In(password) = enter(&place, &running).await?
     {
-        return admit(share, &place, running).await;
+        return Ok(Lease {
+            share,
+            running,
+            password,
+            data: place.data(),
+        });
     }
     let _making = Lock::take(home, &home.making(), Mode::Exclusive, LOCK_PATIENCE).await?;
     let place = Place::make(home, say)?;
-    let running = bring_up(home, &place, say).await?;
-    admit(share, &place, running).await
+    for _ in 0..STARTS {
+        let running = bring_up(home, &place, say).await?;
+        if let Entry::In(password) = enter(&place, &running).await? {
+            return Ok(Lease {
+                share,
+                running,
+                password,
+                data: place.data(),
+            });
+        }
+    }
+    Err(Error::StartFailed {
+        log: home.log(),
+        said: home.log_tail(0),
+    })
 }
 
 /// The server of `place`, up. The caller holds `making.lock`.
@@ -133,24 +159,30 @@ async fn bring_up(
     server::start(home, place, &programs, say).await
 }
 
-/// Checks that the server lets us in, and makes the lease.
-async fn admit(share: Share, place: &Place, running: Running) -> Result<Lease, Error> {
+/// Whether a server that looked ready let us in.
+enum Entry {
+    In(Secret<String>),
+    /// It went down at that moment: someone killed or stopped it.
+    WentDown,
+}
+
+/// Checks that the server lets us in. It may look ready and not be: for an instant after it was killed, and
+/// while it restarts itself because one of its processes crashed.
+async fn enter(place: &Place, running: &Running) -> Result<Entry, Error> {
     let password = making::read_password(place)?;
     let begun = Instant::now();
-    while let Err(error) = connect(&running, &password, MAINTENANCE).await {
-        // It says `ready` all along while it restarts itself after one of its processes crashed.
-        let may_pass = matches!(error, Error::NotYet { .. }) && begun.elapsed() < SETTLE_PATIENCE;
-        if !may_pass {
-            return Err(error);
+    loop {
+        match connect(running, &password, MAINTENANCE).await {
+            Ok(_) => return Ok(Entry::In(password)),
+            Err(Error::NotYet { .. }) if state(place)? != State::Ready(running.clone()) => {
+                return Ok(Entry::WentDown);
+            }
+            Err(Error::NotYet { .. }) if begun.elapsed() < ENTRY_PATIENCE => {
+                tokio::time::sleep(STEP).await;
+            }
+            Err(error) => return Err(error),
         }
-        tokio::time::sleep(STEP).await;
     }
-    Ok(Lease {
-        share,
-        running,
-        password,
-        data: place.data(),
-    })
 }
 
 /// How it stands. Changes nothing.

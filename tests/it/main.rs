@@ -1,4 +1,4 @@
-//! The integration tests: one program, so that everything is linked once.
+//! The integration tests: one program on real Postgres servers and real sockets, so that everything is linked once.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,4 +6,6 @@
     reason = "a test that cannot go on shall say so and stop"
 )]
 
+mod cli;
+mod connect;
 mod private;

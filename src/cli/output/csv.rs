@@ -35,7 +35,10 @@ mod tests {
     #[test]
     fn fields_are_quoted_where_they_must_be_and_formulas_disarmed() {
         assert_eq!(record(&["a", "b c", ""]), "a,b c,\r\n");
-        assert_eq!(record(&["a,b", "say \"x\""]), "\"a,b\",\"say \"\"x\"\"\"\r\n");
+        assert_eq!(
+            record(&["a,b", "say \"x\""]),
+            "\"a,b\",\"say \"\"x\"\"\"\r\n"
+        );
         assert_eq!(record(&["=1+1", "@x", "-"]), "\"'=1+1\",\"'@x\",-\r\n");
         assert_eq!(record(&["two\nlines"]), "two\u{fffd}lines\r\n");
     }

@@ -32,10 +32,17 @@ mod tests {
 
     #[test]
     fn escaped_text_reads_back_the_same() {
-        for text in ["Ängström", "a\u{202e}b", "\u{9b}2J\u{7f}", "🔑 \u{1b}[2J", "e\u{301}"] {
+        for text in [
+            "Ängström",
+            "a\u{202e}b",
+            "\u{9b}2J\u{7f}",
+            "🔑 \u{1b}[2J",
+            "e\u{301}",
+        ] {
             let line = line(&text).unwrap();
             assert!(
-                line.chars().all(|c| (' '..='~').contains(&c) || c.is_alphanumeric()),
+                line.chars()
+                    .all(|c| (' '..='~').contains(&c) || c.is_alphanumeric()),
                 "{line:?}"
             );
             assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);

@@ -138,8 +138,8 @@ pub enum Error {
         said: String,
     },
 
-    /// The server runs, but refuses us or cannot be reached.
-    #[error("the private Postgres (process {pid}) does not let us in at {}: {problem}; try `tokenward private stop`", socket.display())]
+    /// The server runs, but refuses us, for instance because all its connections are taken.
+    #[error("the private Postgres (process {pid}) does not let us in at {}: {problem}", socket.display())]
     Connect {
         /// The server's process.
         pid: i32,
@@ -149,14 +149,17 @@ pub enum Error {
         problem: String,
     },
 
-    /// The server runs, but takes nobody in at this moment, because it starts, recovers or stops.
+    /// The server seems to run, but nobody answers at its socket, or it starts, recovers or stops.
     #[error(
-        "the private Postgres (process {pid}) lets nobody in now: {problem}; try again in a moment"
+        "the private Postgres (process {pid}) lets nobody in at {}: {problem}; \
+         try again in a moment, or after `tokenward private stop`", socket.display()
     )]
     NotYet {
         /// The server's process.
         pid: i32,
-        /// What it said.
+        /// The folder of its socket.
+        socket: PathBuf,
+        /// What it or the system said.
         problem: String,
     },
 

@@ -180,9 +180,13 @@ pub(super) async fn connect(
             tokio::spawn(connection);
             Ok(client)
         }
-        Ok(Err(problem)) if problem.code() == Some(&SqlState::CANNOT_CONNECT_NOW) => {
+        // No answer at all is what a server that is just gone gives.
+        Ok(Err(problem))
+            if matches!(problem.code(), None | Some(&SqlState::CANNOT_CONNECT_NOW)) =>
+        {
             Err(Error::NotYet {
                 pid: running.pid,
+                socket: running.socket.clone(),
                 problem: said(&problem),
             })
         }
