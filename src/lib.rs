@@ -5,3 +5,4 @@ pub mod db;
 pub mod domain;
 pub mod ops;
 pub mod text;
+pub mod tui;
