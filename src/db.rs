@@ -2,10 +2,15 @@
 
 pub mod backfill;
 pub mod compat;
+pub mod connect;
+pub mod conninfo;
+pub mod demo;
 pub mod drf_tokens;
 pub mod error;
 mod filters;
 mod keyset;
+pub mod migrate;
+pub mod private;
 mod rows;
 mod schema;
 pub mod site;
@@ -14,7 +19,9 @@ pub mod users;
 use std::future::Future;
 use std::time::Duration;
 
-use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
 use diesel_async::{AnsiTransactionManager, TransactionManager};
 use tokio_util::sync::CancellationToken;
 
@@ -24,13 +31,55 @@ pub use error::Error;
 pub type Conn = diesel_async::AsyncPgConnection;
 
 /// A connection out of the pool; it goes back when dropped.
-pub type Pooled = Object<Conn>;
+pub type Pooled = connect::Session;
 
 /// A database that is open: a small pool of connections, and what the database is like.
 #[derive(Clone)]
 pub struct Db {
-    pool: Pool<Conn>,
-    shape: std::sync::Arc<compat::Shape>,
+    pool: Pool,
+    shape: Arc<compat::Shape>,
+}
+
+/// The connections to one database: how they are made, and those that are open.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    connector: Arc<connect::Connector>,
+    sessions: connect::Pool,
+}
+
+/// So many connections serve a console with a list, a search and a long run at the same time.
+const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(5).unwrap();
+
+/// How long somebody waits for a connection that others hold.
+const WAIT: Duration = Duration::from_secs(10);
+
+impl Pool {
+    /// Connections to what `connector` reaches; none is made yet.
+    #[must_use]
+    pub fn new(connector: connect::Connector) -> Self {
+        let connector = Arc::new(connector);
+        let sessions = connect::Pool::new(Arc::clone(&connector), CONNECTIONS, WAIT);
+        Self {
+            connector,
+            sessions,
+        }
+    }
+
+    /// Takes a connection.
+    ///
+    /// # Errors
+    /// When none can be made, or none becomes free in time.
+    pub async fn get(&self) -> Result<Pooled, Error> {
+        Ok(self.sessions.get().await?)
+    }
+
+    /// Asks the server to give up what `stop` stands for. A request that fails is only a query that runs on to its
+    /// time limit.
+    async fn stop(&self, stop: &Stop) {
+        if let Err(error) = self.connector.cancel(&stop.0).await {
+            tracing::warn!("a running query could not be cancelled: {error}");
+        }
+    }
 }
 
 /// However long the server's own limits are, no answer is waited for longer than this: it ends the wait on a
@@ -50,13 +99,13 @@ impl Db {
     ///
     /// # Errors
     /// When it cannot be reached or is not what we work on.
-    pub async fn open(pool: Pool<Conn>, users: &compat::UserTable) -> Result<Self, Error> {
-        let mut conn = pool.get().await.map_err(Error::from)?;
+    pub async fn open(pool: Pool, users: &compat::UserTable) -> Result<Self, Error> {
+        let mut conn = pool.get().await?;
         let shape = compat::read_shape(&mut conn, users).await?;
         drop(conn);
         Ok(Self {
             pool,
-            shape: std::sync::Arc::new(shape),
+            shape: Arc::new(shape),
         })
     }
 
@@ -77,7 +126,7 @@ impl Db {
     /// # Errors
     /// When none can be made, or none becomes free in time.
     pub async fn conn(&self) -> Result<Pooled, Error> {
-        Ok(self.pool.get().await?)
+        self.pool.get().await
     }
 
     /// Waits for `answer`, the reading of something on the connection that `stop` belongs to; when `cancel` fires
@@ -86,6 +135,7 @@ impl Db {
     /// # Errors
     /// [`Error::Cancelled`] when cancelled, [`Error::Unavailable`] when the network swallows the answer.
     pub async fn obey<T>(
+        &self,
         cancel: &CancellationToken,
         stop: Stop,
         answer: impl Future<Output = Result<T, Error>>,
@@ -95,7 +145,7 @@ impl Db {
         tokio::select! {
             result = &mut answer => result.map_err(late)?,
             () = cancel.cancelled() => {
-                stop.send().await;
+                self.pool.stop(&stop).await;
                 // The connection must be quiet before somebody else gets it.
                 let _ = tokio::time::timeout(GRACE, answer).await;
                 Err(Error::Cancelled("cancelled".to_owned()))
@@ -134,14 +184,6 @@ impl Stop {
     pub fn of(conn: &Conn) -> Self {
         Self(conn.cancel_token())
     }
-
-    /// Asks the server. A request that fails is only a query that runs on to its time limit.
-    async fn send(&self) {
-        let request = self.0.cancel_query(tokio_postgres::NoTls);
-        if !matches!(tokio::time::timeout(GRACE, request).await, Ok(Ok(()))) {
-            tracing::warn!("a running query could not be cancelled");
-        }
-    }
 }
 
 /// A transaction. Dropped without [`Tx::commit`] it is rolled back: the pool throws a connection away whose
@@ -170,11 +212,5 @@ impl Tx {
     /// When the connection broke; it is taken back all the same.
     pub async fn rollback(mut self) -> Result<(), Error> {
         Ok(AnsiTransactionManager::rollback_transaction(&mut *self.conn).await?)
-    }
-}
-
-impl From<PoolError> for Error {
-    fn from(error: PoolError) -> Self {
-        Self::Unavailable(error.to_string())
     }
 }

@@ -3,10 +3,12 @@
 
 pub mod audit;
 pub mod backfill;
+pub mod demo;
 mod error;
+pub mod migrate;
 pub mod progress;
 mod tokens;
-mod users;
+pub mod users;
 pub mod verify;
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ pub use backfill::{Audience, BackfillPlan, BackfillReport, Counts};
 pub use error::Error;
 pub use progress::{Control, Handle, Progress, control};
 pub use tokens::{Changed, ManyReport, RowResult};
+pub use users::UserDetail;
 pub use verify::{Answer, Verdict};
 
 use crate::db::{self, Db, Stop};
@@ -181,7 +184,9 @@ impl Ops {
         let start = Instant::now();
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
-        Db::obey(&self.cancel, stop, db::ping(&mut conn)).await?;
+        self.db()
+            .obey(&self.cancel, stop, db::ping(&mut conn))
+            .await?;
         Ok(start.elapsed())
     }
 

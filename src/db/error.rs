@@ -3,9 +3,14 @@
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use thiserror::Error;
 
+use super::connect;
+
 /// A failed piece of work on a database.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// What the configuration says of the connection cannot be.
+    #[error("{0}")]
+    Config(String),
     /// The server cannot be reached, or the connection broke.
     #[error("{0}")]
     Unavailable(String),
@@ -36,6 +41,27 @@ pub enum Error {
     /// Anything else that Postgres said.
     #[error("{0}")]
     Other(String),
+}
+
+impl From<connect::Error> for Error {
+    fn from(error: connect::Error) -> Self {
+        let said = error.to_string();
+        match error {
+            connect::Error::Conninfo(_) | connect::Error::TlsFile { .. } => Self::Config(said),
+            connect::Error::Unreachable { .. }
+            | connect::Error::AuthenticationFailed { .. }
+            | connect::Error::NotAllowed { .. }
+            | connect::Error::DatabaseMissing { .. }
+            | connect::Error::TlsRefused { .. }
+            | connect::Error::TlsUntrusted { .. }
+            | connect::Error::TlsFailed { .. }
+            | connect::Error::WrongSessionKind { .. }
+            | connect::Error::TooManyConnections { .. }
+            | connect::Error::Refused { .. }
+            | connect::Error::Busy { .. }
+            | connect::Error::Closed => Self::Unavailable(said),
+        }
+    }
 }
 
 impl From<DieselError> for Error {

@@ -9,7 +9,7 @@ use diesel::sql_types::Timestamptz;
 use std::io::Write;
 use uuid::Uuid;
 
-use super::schema::UserKey;
+use super::schema::{UserKey, UserKeys};
 use crate::domain::moment::Moment;
 use crate::domain::token::{CoveredKey, Fingerprint};
 use crate::domain::user::{TokenInfo, User, UserId, UserRow};
@@ -52,6 +52,41 @@ impl ToSql<UserKey, Pg> for Id {
         }
         Ok(IsNull::No)
     }
+}
+
+/// Ids on the wire, as an array of whatever type they are of. Diesel's own arrays take the number of the element's
+/// type from its SQL type, and [`UserKey`] has none.
+#[derive(Clone, Debug, AsExpression)]
+#[diesel(sql_type = UserKeys)]
+pub struct Ids(pub Vec<UserId>);
+
+impl ToSql<UserKeys, Pg> for Ids {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let element = match self.0.first() {
+            Some(UserId::Int8(_)) => oid::INT8,
+            Some(UserId::Uuid(_)) => oid::UUID,
+            Some(UserId::Int4(_)) | None => oid::INT4,
+        };
+        // array_recv in Postgres' arrayfuncs.c: dimensions, whether there are NULLs, the element's type, then the
+        // length and the lower bound of the one dimension.
+        for word in [1, 0, element, u32::try_from(self.0.len())?, 1] {
+            out.write_all(&word.to_be_bytes())?;
+        }
+        for id in &self.0 {
+            match id {
+                UserId::Int4(id) => write_element(out, &id.to_be_bytes())?,
+                UserId::Int8(id) => write_element(out, &id.to_be_bytes())?,
+                UserId::Uuid(id) => write_element(out, id.as_bytes())?,
+            }
+        }
+        Ok(IsNull::No)
+    }
+}
+
+fn write_element(out: &mut Output<'_, '_, Pg>, bytes: &[u8]) -> std::io::Result<()> {
+    // Four, eight or sixteen.
+    out.write_all(&(bytes.len() as u32).to_be_bytes())?;
+    out.write_all(bytes)
 }
 
 /// An instant on the wire: microseconds since 2000, 64 bits, big-endian.

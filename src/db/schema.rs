@@ -12,6 +12,13 @@
 #[diesel(postgres_type(oid = 0, array_oid = 0))]
 pub struct UserKey;
 
+/// An array of [`UserKey`].
+#[derive(
+    Clone, Copy, Debug, Default, diesel::sql_types::SqlType, diesel::query_builder::QueryId,
+)]
+#[diesel(postgres_type(oid = 0, array_oid = 0))]
+pub struct UserKeys;
+
 diesel::table! {
     use diesel::sql_types::{Bool, Nullable, Text, Timestamptz};
     use super::UserKey;

@@ -12,6 +12,8 @@ pub struct Site {
     pub user_table: String,
     /// Its primary key column, quoted.
     pub id: String,
+    /// The same, as it is.
+    pub id_name: String,
     /// The column that names a user, quoted.
     pub username: String,
     /// The primary key's type as SQL names it: `integer`, `bigint` or `uuid`.
@@ -73,6 +75,7 @@ impl Site {
         Self {
             user_table: quoted_path(user_table),
             id: quoted(id),
+            id_name: id.to_owned(),
             username: quoted(username),
             id_type: id_type.to_owned(),
             has_is_active: has("is_active"),
@@ -86,10 +89,6 @@ impl Site {
     #[must_use]
     pub const fn is_django(&self) -> bool {
         self.stand_in.is_none()
-    }
-
-    pub(super) fn stand_in(&self) -> Option<&str> {
-        self.stand_in.as_deref()
     }
 
     /// Lets `query`, written for Django's `auth_user`, run on this site's table.

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Change, Control, Error, Mode, Ops, Progress};
-use crate::db::backfill::{Batch, insert_batch};
-use crate::db::{Db, Stop, users};
+use crate::db::backfill::{insert_tokens, load_lacking};
+use crate::db::{Stop, users};
 use crate::domain::audit::Verb;
 use crate::domain::filter::Filter;
 use crate::domain::moment::Moment;
@@ -68,7 +68,7 @@ impl Ops {
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
         let count = users::count_users(&mut conn, self.db().site(), filter, active, Moment::now());
-        Ok(Db::obey(&self.cancel, stop, count).await?)
+        Ok(self.db().obey(&self.cancel, stop, count).await?)
     }
 
     /// How many users the plan would give a token to.
@@ -151,27 +151,30 @@ impl Ops {
                 return Ok(Ended::Stopped);
             }
             let start = Instant::now();
-            let keys = format.make_many(BATCH)?;
             let mut tx = self.db().begin().await?;
             let site = self.db().site();
-            let batch = insert_batch(
+            let (audience, now) = (plan.audience, Moment::now());
+            let lacking = load_lacking(
                 tx.conn(),
                 site,
-                plan.audience,
+                audience,
                 &plan.filter,
                 run.after,
-                &keys,
-                Moment::now(),
+                BATCH,
+                now,
             )
             .await?;
+            let owners: Vec<UserId> = lacking.iter().map(|(id, _)| *id).collect();
+            let keys = format.make_many(owners.len())?;
+            let made = insert_tokens(tx.conn(), site, &owners, keys, now).await?;
             match mode {
                 Mode::Apply => tx.commit().await?,
                 Mode::DryRun => tx.rollback().await?,
             }
-            let reached = batch.reached;
-            run.note(batch, start.elapsed());
+            let reached = owners.len();
+            run.note(made, lacking, start.elapsed());
             control.report(&run.progress);
-            if reached < BATCH as u64 {
+            if reached < BATCH {
                 return Ok(Ended::Complete);
             }
         }
@@ -199,11 +202,11 @@ struct Run {
 const REMEMBERED: usize = 200;
 
 impl Run {
-    fn note(&mut self, batch: Batch, took: Duration) {
+    fn note(&mut self, made: u64, mut reached: Vec<(UserId, String)>, took: Duration) {
         self.worked += took;
-        self.progress.done += batch.made;
-        self.progress.already += batch.reached - batch.made;
-        if let Some((id, name)) = batch.last {
+        self.progress.done += made;
+        self.progress.already += (reached.len() as u64).saturating_sub(made);
+        if let Some((id, name)) = reached.pop() {
             self.after = Some(id);
             self.progress.last = Some(name);
         }

@@ -76,6 +76,7 @@ impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
         let said = text::safe(&error.to_string()).into_owned();
         match error {
+            db::Error::Config(_) => Self::Invalid(said),
             db::Error::Unavailable(_) => Self::Unavailable(said),
             db::Error::ReadOnly(_) => Self::ReadOnly(format!("READ ONLY: {said}")),
             db::Error::Right(_) | db::Error::Shape(_) => Self::MissingRight(said),

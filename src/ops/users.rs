@@ -1,8 +1,8 @@
 //! Users: listed, shown, made, switched on and off, given a password.
 
 use super::{Aim, Change, Error, Mode, Ops};
+use crate::db::Stop;
 use crate::db::users::{self, UsersQuery};
-use crate::db::{Db, Stop};
 use crate::domain::moment::Moment;
 use crate::domain::page::Page;
 use crate::domain::password;
@@ -54,7 +54,7 @@ impl Ops {
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
         let page = users::page_users(&mut conn, self.db().site(), query, Moment::now());
-        Ok(Db::obey(&self.cancel, stop, page).await?)
+        Ok(self.db().obey(&self.cancel, stop, page).await?)
     }
 
     /// About how many users there are; exact when they are few.
@@ -65,7 +65,7 @@ impl Ops {
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
         let count = users::estimate_users(&mut conn, self.db().site());
-        Ok(Db::obey(&self.cancel, stop, count).await?)
+        Ok(self.db().obey(&self.cancel, stop, count).await?)
     }
 
     /// The user of this name.
@@ -98,7 +98,7 @@ impl Ops {
                 permissions,
             }))
         };
-        let found = Db::obey(&self.cancel, stop, work).await?;
+        let found = self.db().obey(&self.cancel, stop, work).await?;
         found.ok_or_else(|| Error::NotFound(format!("the user with id {id} is gone")))
     }
 

@@ -2,7 +2,7 @@
 
 use super::users::UserDetail;
 use super::{Error, Ops};
-use crate::db::{Db, Stop, users};
+use crate::db::{Stop, users};
 use crate::domain::token::{CoveredKey, DrfKey, checksum_of};
 
 /// What a key is worth.
@@ -100,7 +100,7 @@ impl Ops {
                 permissions,
             }))
         };
-        Ok(match Db::obey(&self.cancel, stop, work).await? {
+        Ok(match self.db().obey(&self.cancel, stop, work).await? {
             None => unknown(),
             Some(detail) if detail.row.user.is_active => Verdict::Live(detail),
             Some(detail) => Verdict::Inert(detail),

@@ -1,0 +1,10 @@
+//! The integration tests: one program on real Postgres servers and real sockets, so that everything is linked once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on shall say so and stop"
+)]
+
+mod connect;
+mod private;
