@@ -16,6 +16,8 @@ mod moves;
 mod runner;
 pub mod screens;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
 mod text;
 mod update;
 mod view;

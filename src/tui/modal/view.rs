@@ -1,6 +1,7 @@
 //! Draws the dialogs: one box for all, over whatever is below.
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -105,6 +106,7 @@ fn draw(page: &Page, cx: &Cx, frame: &mut Frame, area: Rect) {
         Span::styled(format!(" {rule}─{}", if sides { "┐" } else { "─" }), style),
     ]);
     Clear.render(area, frame.buffer_mut());
+    clear_halves(frame.buffer_mut(), area);
     frame.render_widget(
         head,
         Rect {
@@ -166,6 +168,20 @@ fn draw(page: &Page, cx: &Cx, frame: &mut Frame, area: Rect) {
         let at = Position::new(area.x + 2 + column, area.y + 1 + line);
         if area.contains(at) {
             frame.set_cursor_position(at);
+        }
+    }
+}
+
+/// A wide character that begins left of the box would reach into it: it goes.
+fn clear_halves(buffer: &mut Buffer, area: Rect) {
+    let Some(x) = area.x.checked_sub(1) else {
+        return;
+    };
+    for y in area.y..area.bottom() {
+        if let Some(cell) = buffer.cell_mut((x, y))
+            && text::width(cell.symbol()) > 1
+        {
+            cell.set_symbol(" ");
         }
     }
 }
@@ -243,7 +259,7 @@ fn keys_page(keys: &Keys, cx: &Cx, columns: usize, room: usize) -> Page {
     let shown = keys
         .until
         .map(|until| until.saturating_duration_since(cx.clock.at));
-    if let [issued] = keys.issued.as_slice() {
+    if let ([issued], []) = (keys.issued.as_slice(), keys.notes.as_slice()) {
         page.styled(
             &spoken(issued, shown.is_some()),
             cx.look.style(Role::Head),

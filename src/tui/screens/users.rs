@@ -247,6 +247,10 @@ fn has_row(state: &State) -> bool {
     state.window.current().is_some()
 }
 
+fn can_open(state: &State) -> bool {
+    has_row(state) && state.open == Open::No
+}
+
 /// The keys of this screen.
 pub const KEYS: &[Binding<State, Message>] = &[
     Binding::looks(
@@ -256,7 +260,7 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Open,
     )
     .hint(1, "open")
-    .when(has_row),
+    .when(can_open),
     Binding::looks(
         "filter",
         &[Key::char('/')],

@@ -58,7 +58,7 @@ fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
         if state.anchor.is_some() {
             said.push(Span::styled("range, v ends it", cx.look.style(Role::Mark)));
         }
-        if area.width >= 63 {
+        if area.width >= 62 {
             said.push(Span::raw(sort_words(state)));
         }
     }
@@ -331,7 +331,7 @@ fn details(state: &State, row: &UserRow, cx: &Cx, columns: usize) -> Vec<Line<'s
         facts.push(("Groups", known.groups.join(", ")));
     }
     for (head, fact) in facts {
-        let wrapped = crate::tui::text::wrap(&fact, columns.saturating_sub(9).max(8));
+        let wrapped = crate::tui::text::wrap(&fact, columns.saturating_sub(8).max(8));
         for (at, part) in wrapped.into_iter().enumerate() {
             let head = if at == 0 { head } else { "" };
             lines.push(Line::from(vec![
