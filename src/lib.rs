@@ -6,3 +6,4 @@ pub mod db;
 pub mod domain;
 pub mod ops;
 pub mod text;
+pub mod tui;
