@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod consent;
+mod console;
 mod context;
 mod exit;
 mod log;
@@ -30,7 +31,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use tokio::runtime::Runtime;
 
-use crate::config::{Config, Env};
+use crate::config::{Config, Env, PRIVATE};
 use args::Global;
 use context::Context;
 use exit::{Code, Failure};
@@ -55,6 +56,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The console, which `tokenward` alone opens too
+    Console,
+    /// The console on a private database with made-up users
+    Demo(console::DemoArgs),
     /// Print the user's key, made if there is none; stands in for manage.py's command
     #[command(name = "drf_create_token")]
     DrfCreateToken(tokens::generate::DrfArgs),
@@ -119,7 +124,16 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<Code, Failure> {
         Some(Command::Man) => return meta::man(out),
         _ => {}
     }
-    let config = Config::load(&cli.global.flags(), &Env::of_process())?;
+    let mut flags = cli.global.flags();
+    if matches!(cli.command, Some(Command::Demo(_))) {
+        if cli.global.names_database() {
+            return Err(Failure::usage(
+                "the demo is a database of its own; leave out --profile and --database",
+            ));
+        }
+        flags.profile = Some(PRIVATE.to_owned());
+    }
+    let config = Config::load(&flags, &Env::of_process())?;
     cli.global.start_log(&config)?;
     let runtime = Runtime::new()
         .map_err(|error| Failure::new(Code::Failed, format!("cannot start threads: {error}")))?;
@@ -151,7 +165,8 @@ async fn wired(cli: Cli, config: Config, out: &mut Output) -> Result<Code, Failu
 
 async fn command(cx: &mut Context, command: Option<Command>, named: bool) -> Result<Code, Failure> {
     match command {
-        None => Err(Failure::usage("console")),
+        None | Some(Command::Console) => console::run(cx).await,
+        Some(Command::Demo(args)) => console::demo(cx, args).await,
         Some(Command::DrfCreateToken(args)) => tokens::generate::drf(cx, args).await,
         Some(Command::Token(command)) => tokens::run(cx, command).await,
         Some(Command::Verify(args)) => verify::run(cx, args).await,

@@ -23,13 +23,13 @@ pub struct Global {
     /// The database to work on: a profile of the configuration, or `private`
     #[arg(short, long, global = true, value_name = "NAME")]
     profile: Option<String>,
-    /// The database to work on: postgres://USER@HOST/NAME, or words as psql takes them
+    /// The database to work on: a postgres URL, or words as psql takes them
     #[arg(long, global = true, value_name = "URL")]
     database: Option<Secret<String>>,
     /// Change nothing; the database session itself is read only
     #[arg(long, global = true, conflicts_with = "write")]
     read_only: bool,
-    /// Lift a profile's read_only for this run
+    /// Change things although the profile is read only
     #[arg(long, global = true)]
     write: bool,
     /// Write JSON alone to stdout, a value a line, errors too

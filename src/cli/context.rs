@@ -29,7 +29,10 @@ impl Context {
     /// # Errors
     /// When it cannot be opened.
     pub async fn ops(&self) -> Result<Ops, Failure> {
-        let ops = self.signals.or_stop(self.opener.open(Say::Stderr)).await?;
+        let ops = self
+            .signals
+            .or_stop(Box::pin(self.opener.open(Say::Stderr)))
+            .await?;
         Ok(ops.cancellable(self.stop()))
     }
 

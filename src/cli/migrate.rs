@@ -45,7 +45,7 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
         database: place.name.clone(),
         audit: cx.opener.audit(),
     };
-    let conn = async { Ok::<_, ops::Error>(reached.pool.get().await?) };
+    let conn = async { Ok::<_, ops::Error>(Box::pin(reached.pool.get()).await?) };
     let conn = cx.signals.or_stop(conn).await?;
     if args.plan {
         return plan(cx, &migration, conn).await;

@@ -15,7 +15,7 @@ use crate::db::{self, Db, Pool, Pooled};
 use crate::domain::audit::Actor;
 use crate::domain::secret::Secret;
 use crate::domain::token::KeyFormat;
-use crate::ops::{AuditLog, Error, Ops, PlaceInfo};
+use crate::ops::{self, AuditLog, Error, Ops, PlaceInfo};
 
 /// The database of the private server that is opened when nothing else was named.
 pub const MAIN: &str = "tokenward";
@@ -38,6 +38,15 @@ impl Say {
             Self::Log => tracing::info!("{step}"),
         }
     }
+}
+
+/// Whether the demo is made even where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anew {
+    /// It is.
+    Yes,
+    /// It stays as it is.
+    No,
 }
 
 /// Opens databases for one run.
@@ -71,6 +80,14 @@ impl Opener {
         &self.config
     }
 
+    /// The chosen database, where no profile has its name, then every profile.
+    pub fn all(&self) -> Vec<Profile> {
+        let config = &self.config;
+        let known = |profile: &Profile| profile.name == config.profile.name;
+        let chosen = (!config.profiles.iter().any(known)).then(|| config.profile.clone());
+        chosen.into_iter().chain(config.profiles.clone()).collect()
+    }
+
     /// Opens the database that was chosen.
     ///
     /// # Errors
@@ -85,7 +102,7 @@ impl Opener {
     /// As [`Opener::open`].
     pub async fn open_named(&self, name: &str, say: Say) -> Result<Ops, Error> {
         let config = &self.config;
-        let named = |profile: &&Profile| profile.name.as_deref() == Some(name);
+        let named = |profile: &&Profile| label(profile) == name;
         let chosen = Some(&config.profile).filter(named);
         match chosen.or_else(|| config.profiles.iter().find(named)) {
             Some(profile) => self.open_profile(profile, say).await,
@@ -114,8 +131,18 @@ impl Opener {
         }
     }
 
-    /// Opens `database` of the private server, made and migrated on the way.
     async fn open_private(&self, database: &str, access: Access, say: Say) -> Result<Ops, Error> {
+        let (db, place) = self.private_db(database, access, say).await?;
+        Ok(self.ops(db, place))
+    }
+
+    /// `database` of the private server, made and migrated on the way.
+    async fn private_db(
+        &self,
+        database: &str,
+        access: Access,
+        say: Say,
+    ) -> Result<(Db, PlaceInfo), Error> {
         let reached = self.reach_private(database, access, say).await?;
         let mut session = self.private_session(&reached, database).await?;
         if !is_current(&mut session).await? {
@@ -125,7 +152,31 @@ impl Opener {
         }
         drop(session);
         let db = Db::open(reached.pool, &UserTable::default()).await?;
-        Ok(self.ops(db, reached.place))
+        Ok((db, reached.place))
+    }
+
+    /// Makes the demo with `users` made-up users, unless it is there; `anew` makes it in any case. Gives the number of
+    /// users it had before, where it was there.
+    ///
+    /// # Errors
+    /// As [`Opener::open`].
+    pub async fn make_demo(&self, users: u64, anew: Anew, say: Say) -> Result<Option<u64>, Error> {
+        if anew == Anew::Yes {
+            self.drop_private(DEMO, say).await?;
+        }
+        let (db, place) = self.private_db(DEMO, Access::ReadWrite, say).await?;
+        let found = self.ops(db.clone(), place).estimate_users().await?;
+        if found > 0 {
+            return Ok(Some(found));
+        }
+        say.say(&format!("making {users} users"));
+        ops::demo::populate(&db, users, |made| {
+            if made < users {
+                say.say(&format!("{made} of {users} made"));
+            }
+        })
+        .await?;
+        Ok(None)
     }
 
     /// What [`Opener::open_profile`] opens, before anybody looked at its tables.
@@ -217,10 +268,7 @@ impl Opener {
     }
 
     /// Drops `database` of the private server, if it is there.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`], with what to do.
-    pub async fn drop_private(&self, database: &str, say: Say) -> Result<(), Error> {
+    async fn drop_private(&self, database: &str, say: Say) -> Result<(), Error> {
         self.private_url(database, say).await?;
         let held = self.lease.lock().await;
         if let Some(lease) = held.as_ref() {
@@ -287,6 +335,15 @@ impl Opener {
     }
 }
 
+/// How people call the database of `profile`: its name, or who gave its URL.
+pub fn label(profile: &Profile) -> String {
+    match (&profile.name, &profile.place) {
+        (Some(name), _) => name.clone(),
+        (None, Place::Url(url)) => url.from.to_string(),
+        (None, Place::Private) => PRIVATE.to_owned(),
+    }
+}
+
 /// The user table that `profile` names.
 pub fn user_table(profile: &Profile) -> UserTable {
     let usual = UserTable::default();
@@ -303,7 +360,8 @@ const fn session_access(access: Access) -> connect::Access {
     }
 }
 
-fn color_name(hue: Hue) -> String {
+/// The name of a colour, as the configuration writes it.
+pub fn color_name(hue: Hue) -> String {
     Hue::NAMES[usize::from(hue.number())].to_owned()
 }
 

@@ -226,6 +226,10 @@ pub fn progress(line: &str) {
         .and_then(|()| stderr.flush());
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is the argument of map_err"
+)]
 fn lost(error: std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::BrokenPipe {
         Failure::ClosedPipe

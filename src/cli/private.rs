@@ -62,7 +62,7 @@ pub async fn run(cx: &mut Context, command: Command) -> Result<Code, Failure> {
         Command::Url => {
             // Opened, not only started: the database has to be there for whoever uses the address.
             cx.signals
-                .or_stop(cx.opener.open_named(PRIVATE, Say::Stderr))
+                .or_stop(Box::pin(cx.opener.open_named(PRIVATE, Say::Stderr)))
                 .await?;
             let url = cx.opener.private_url(MAIN, Say::Stderr).await?;
             if cx.is_json() {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::exit::{Code, Failure, code_of};
-use super::opener::Say;
+use super::opener::{Say, label};
 use super::output::Tone;
 use super::output::table::Cell;
 use crate::config::{Access, Place, Profile, Protection, UrlSource};
@@ -56,21 +56,6 @@ pub async fn run(cx: &mut Context, command: Command, named: bool) -> Result<Code
     }
 }
 
-/// The chosen database first where no profile has its name, then every profile.
-fn all(cx: &Context) -> Vec<Profile> {
-    let config = cx.config();
-    let known = config
-        .profiles
-        .iter()
-        .any(|profile| profile.name == config.profile.name);
-    let chosen = (!known).then(|| config.profile.clone());
-    chosen.into_iter().chain(config.profiles.clone()).collect()
-}
-
-fn name(profile: &Profile) -> &str {
-    profile.name.as_deref().unwrap_or("(the URL given)")
-}
-
 const fn source(profile: &Profile) -> &'static str {
     match &profile.place {
         Place::Private => "private",
@@ -85,13 +70,13 @@ const fn source(profile: &Profile) -> &'static str {
 fn list(cx: &mut Context) -> Result<Code, Failure> {
     let chosen = cx.config().profile.name.clone();
     let mut lines = Vec::new();
-    for profile in all(cx) {
+    for profile in cx.opener.all() {
         let is_chosen = profile.name == chosen;
         let protected = profile.protection == Protection::Protected;
         let read_only = profile.access == Access::ReadOnly;
         if cx.is_json() {
             cx.out.json(&ProfileJson {
-                name: name(&profile),
+                name: &label(&profile),
                 source: source(&profile),
                 protected,
                 read_only,
@@ -110,7 +95,7 @@ fn list(cx: &mut Context) -> Result<Code, Failure> {
             }
         }
         lines.push(vec![
-            Cell::plain(name(&profile)),
+            Cell::plain(label(&profile)),
             Cell::plain(source(&profile)),
             Cell::plain(words.join(", ")),
         ]);
@@ -126,13 +111,14 @@ async fn check(cx: &mut Context, named: bool) -> Result<Code, Failure> {
     let profiles = if named {
         vec![cx.config().profile.clone()]
     } else {
-        all(cx)
+        cx.opener.all()
     };
     let mut columns = None;
     let mut worst = Code::Done;
     for profile in profiles {
-        let opened =
-            async { Ok::<_, Failure>(cx.opener.open_profile(&profile, Say::Stderr).await) };
+        let opened = async {
+            Ok::<_, Failure>(Box::pin(cx.opener.open_profile(&profile, Say::Stderr)).await)
+        };
         let (ok, said) = match cx.signals.or_stop(opened).await? {
             Ok(ops) => (true, describe(&ops)),
             Err(error) => {
@@ -140,10 +126,10 @@ async fn check(cx: &mut Context, named: bool) -> Result<Code, Failure> {
                 (false, error.to_string())
             }
         };
-        let name = name(&profile);
+        let name = label(&profile);
         if cx.is_json() {
             cx.out.json(&CheckJson {
-                name,
+                name: &name,
                 ok,
                 said: &said,
             })?;

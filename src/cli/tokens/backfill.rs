@@ -1,6 +1,8 @@
 //! `token backfill`: a token for everybody who lacks one. It only adds, so it is asked about less than other changes,
 //! and stopping it keeps what is done.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 use crate::cli::consent::{Consent, Extent};
@@ -66,21 +68,23 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
     }
     let (control, handle) = ops::control();
     let mut line = Line::new(cx.progress);
-    let work = ops.backfill(&plan, mode, control);
+    let work = Box::pin(ops.backfill(&plan, mode, control));
     let before = Before::default();
     let outcome = line.watch(work, &handle, &cx.signals, before).await;
     drop(line);
     match outcome {
         Ok(report) => print(cx, &report, mode, &ops.place().name),
         Err(error) => {
-            let made = handle.progress().borrow().done;
-            if made == 0 || mode == Mode::DryRun {
+            let done = handle.progress().borrow().done;
+            if done == 0 || mode == Mode::DryRun {
                 return Err(error.into());
             }
-            let made = tokens(made);
             Err(Failure::new(
                 Code::Partly,
-                format!("{error}; {made} made before that stay, and starting again goes on"),
+                format!(
+                    "{error}; {} made before that stay, and starting again goes on",
+                    tokens(done)
+                ),
             ))
         }
     }
@@ -110,7 +114,7 @@ fn print(
             Mode::DryRun => format!("{count} on {place} would be made. Nothing was changed."),
         };
         if report.already > 0 {
-            said.push_str(&format!(" {} had one already.", report.already));
+            let _ = write!(said, " {} had one already.", report.already);
         }
         if report.stopped {
             said.push_str(" Stopped; starting again goes on where it stopped.");

@@ -3,6 +3,7 @@
 //! keys are nowhere but in the output.
 
 use std::collections::HashSet;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -167,7 +168,7 @@ impl Run {
                 reached: (self.tally.done + self.tally.failed) as u64,
                 total: Some(self.total as u64),
             };
-            let work = ops.change_many(self.change, piece, self.mode, control);
+            let work = Box::pin(ops.change_many(self.change, piece, self.mode, control));
             let report = line.watch(work, &handle, &cx.signals, before).await?;
             let lost = |row: &RowResult| matches!(row.outcome, Err(Error::Unavailable(_)));
             let all_lost = !report.rows.is_empty() && report.rows.iter().all(lost);
@@ -305,11 +306,11 @@ impl Run {
         let mut said = format!("{done} {tokens} on {place} {past}");
         for (count, what) in [(failed, "failed"), (rest, "not reached")] {
             if count > 0 {
-                said.push_str(&format!(", {count} {what}"));
+                let _ = write!(said, ", {count} {what}");
             }
         }
         if let Some(report) = &self.report {
-            said.push_str(&format!("; the report is {}", report.path().display()));
+            let _ = write!(said, "; the report is {}", report.path().display());
         }
         match first {
             None => {
