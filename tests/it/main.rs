@@ -6,6 +6,7 @@
     reason = "a test that cannot go on shall say so and stop"
 )]
 
+mod cli;
 mod connect;
 mod layers;
 mod ops;

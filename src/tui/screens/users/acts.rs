@@ -1,0 +1,601 @@
+//! Changes asked for on the Users screen: the plan in a dialog, the deed, and what came of it.
+
+use crate::domain::token::Origin;
+use crate::domain::user::{User, UserRow, Username};
+use crate::ops::{Aim, Change, Changed, Error, ManyReport};
+use crate::text;
+use crate::tui::effect::{Deed, Effect, Sealed, Ticket};
+use crate::tui::message::Message as Top;
+use crate::tui::modal::{Confirm, Keys, KeysOf, Kind, Need, Prompt, Report};
+use crate::tui::model::{Cx, Manner, Tone};
+use crate::tui::widgets::field::Field;
+
+use super::{Message, State, list};
+
+/// More names than this are not repeated in the equal command.
+const NAMED: usize = 3;
+
+/// How a change is spoken of.
+struct Words {
+    /// Begins the question about one: `Regenerate the key of`.
+    one: &'static str,
+    /// Begins the question about several.
+    verb: &'static str,
+    /// What is changed.
+    what: &'static str,
+    /// What it means.
+    means: &'static str,
+    /// The equal command.
+    command: &'static str,
+    /// `regenerated`.
+    past: &'static str,
+}
+
+const fn words(change: Change) -> Words {
+    match change {
+        Change::Generate => Words {
+            one: "Generate a token for",
+            verb: "Generate",
+            what: "tokens",
+            means: "A token that is there already is left alone.",
+            command: "token generate",
+            past: "generated",
+        },
+        Change::Regenerate => Words {
+            one: "Regenerate the key of",
+            verb: "Regenerate",
+            what: "keys",
+            means: "The old key stops working at once; its clients will get 401.",
+            command: "token regenerate",
+            past: "regenerated",
+        },
+        Change::Revoke => Words {
+            one: "Revoke the key of",
+            verb: "Revoke",
+            what: "keys",
+            means: "The key stops working at once; its clients will get 401.",
+            command: "token revoke",
+            past: "revoked",
+        },
+        Change::UserOn => Words {
+            one: "Switch on",
+            verb: "Switch on",
+            what: "users",
+            means: "The user's key and password work again.",
+            command: "user on",
+            past: "switched on",
+        },
+        Change::UserOff => Words {
+            one: "Switch off",
+            verb: "Switch off",
+            what: "users",
+            means: "Every request with the user's key will get 401, and the user cannot log in.",
+            command: "user off",
+            past: "switched off",
+        },
+        Change::UserPassword => Words {
+            one: "Set the new password of",
+            verb: "Set",
+            what: "passwords",
+            means: "The old password stops working; sessions that depend on it end.",
+            command: "user password",
+            past: "given a new password",
+        },
+        Change::UserCreate => Words {
+            one: "Create the user",
+            verb: "Create",
+            what: "users",
+            means: "The user has no token and no usable password yet.",
+            command: "user create",
+            past: "created",
+        },
+    }
+}
+
+/// Says why `change` is refused; whether it may go on.
+fn allowed(change: Change, cx: &mut Cx) -> bool {
+    match cx.refusal(change) {
+        Some(why) => {
+            cx.say(Tone::Bad, why);
+            false
+        }
+        None => true,
+    }
+}
+
+/// Whether `change` has anything to do on `row`.
+fn concerns(change: Change, row: &UserRow) -> bool {
+    match change {
+        Change::Generate => row.token.is_none(),
+        Change::Regenerate | Change::Revoke => row.token.is_some(),
+        Change::UserCreate | Change::UserPassword | Change::UserOn | Change::UserOff => true,
+    }
+}
+
+pub fn ask(state: &mut State, change: Change, cx: &mut Cx) -> Vec<Effect> {
+    if !allowed(change, cx) {
+        return Vec::new();
+    }
+    if state.anchor.is_some() {
+        list::range(state);
+    }
+    let marked: Vec<&UserRow> = state.marks.values().collect();
+    let rows = if marked.is_empty() {
+        state.window.current().into_iter().collect()
+    } else {
+        marked
+    };
+    let hit: Vec<&UserRow> = rows
+        .iter()
+        .copied()
+        .filter(|row| concerns(change, row))
+        .collect();
+    match (rows.as_slice(), hit.as_slice()) {
+        ([], _) => {}
+        ([row], []) => {
+            let name = text::safe(&row.user.username);
+            let said = match (change, &row.token) {
+                (Change::Generate, Some(token)) => {
+                    format!(
+                        "{name} has a token already: {}; R makes a new key.",
+                        text::safe(&token.key.to_string())
+                    )
+                }
+                _ => format!("{name} has no token; N generates one."),
+            };
+            cx.say(Tone::Plain, said);
+        }
+        (rows, []) => {
+            let lack = if change == Change::Generate {
+                "have a token already"
+            } else {
+                "have no token"
+            };
+            cx.say(
+                Tone::Plain,
+                format!("All {} marked users {lack}; nothing to do.", rows.len()),
+            );
+        }
+        (rows, hit) => {
+            let left_out = rows.len() - hit.len();
+            let confirm = plan(change, hit, left_out, cx);
+            cx.open(Kind::Confirm(confirm));
+        }
+    }
+    Vec::new()
+}
+
+/// The dialog that says whom `change` hits.
+fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confirm {
+    let words = words(change);
+    let place = text::safe(cx.place_name()).into_owned();
+    let aims: Vec<Aim> = hit.iter().map(|row| Aim::from(*row)).collect();
+    let title = match hit {
+        [row] => format!(
+            "{} {} on {place}?",
+            words.one,
+            text::fit(&row.user.username, 40)
+        ),
+        _ => format!("{} {} {} on {place}?", words.verb, hit.len(), words.what),
+    };
+    let supers = hit.iter().filter(|row| row.user.is_superuser).count();
+    let mut about = Vec::new();
+    if let [row] = hit {
+        about.push(told_of(row));
+    } else {
+        let mut said = format!("{} users", hit.len());
+        match supers {
+            0 => {}
+            1 => said.push_str(", 1 superuser"),
+            many => said.push_str(&format!(", {many} superusers")),
+        }
+        about.push(said);
+    }
+    if left_out > 0 {
+        let why = if change == Change::Generate {
+            "have a token already"
+        } else {
+            "have no token"
+        };
+        about.push(format!("{left_out} more are marked but {why}."));
+    }
+    about.push(words.means.to_owned());
+    let whom = if hit.len() > 1 {
+        hit.iter().map(|row| line_of(row)).collect()
+    } else {
+        Vec::new()
+    };
+    Confirm {
+        title,
+        about,
+        whom,
+        same_as: same_as(words.command, hit),
+        verb: change.verb().word(),
+        need: Need::of(cx, hit.len()),
+        scroll: 0,
+        then: Box::new(Top::Users(Message::Change(change, aims))),
+    }
+}
+
+/// `drf 9944b091…   SUPERUSER   staff`.
+fn told_of(row: &UserRow) -> String {
+    let key = match &row.token {
+        Some(token) => format!("drf {}", text::safe(&token.key.to_string())),
+        None => "no token".to_owned(),
+    };
+    let user = &row.user;
+    let parts = [
+        Some(key),
+        user.is_superuser.then(|| "SUPERUSER".to_owned()),
+        user.is_staff.then(|| "staff".to_owned()),
+        (!user.is_active).then(|| "OFF".to_owned()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join("   ")
+}
+
+fn line_of(row: &UserRow) -> String {
+    format!("{}  {}", text::fit(&row.user.username, 40), told_of(row))
+}
+
+/// The command that does the same.
+fn same_as(command: &str, rows: &[&UserRow]) -> String {
+    let names = rows
+        .iter()
+        .take(NAMED)
+        .map(|row| quoted(&row.user.username));
+    let names: Vec<String> = names.collect();
+    let more = if rows.len() > NAMED { " …" } else { "" };
+    format!("tokenward {command} {}{more}", names.join(" "))
+}
+
+/// A name as a shell takes it.
+fn quoted(name: &str) -> String {
+    let plain = !name.starts_with('-')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "@.+-_".contains(c));
+    if plain {
+        name.to_owned()
+    } else {
+        format!("'{}'", text::safe(name).replace('\'', r"'\''"))
+    }
+}
+
+pub fn change(change: Change, aims: Vec<Aim>, cx: &mut Cx) -> Vec<Effect> {
+    // The connection may have gone, or another profile come, while the dialog stood.
+    if !allowed(change, cx) {
+        return Vec::new();
+    }
+    let one = <[Aim; 1]>::try_from(aims);
+    match one {
+        Ok([aim]) => cx.begin(Deed::One(change, aim)),
+        Err(aims) => {
+            let title = format!(
+                "{} {} {} on {}",
+                words(change).verb,
+                aims.len(),
+                words(change).what,
+                text::safe(cx.place_name())
+            );
+            let effects = cx.begin(Deed::Many(change, aims));
+            if !effects.is_empty() {
+                cx.open(Kind::Progress { title });
+            }
+            effects
+        }
+    }
+}
+
+pub fn changed(
+    state: &mut State,
+    ticket: Ticket,
+    change: Change,
+    aim: &Aim,
+    outcome: Result<Changed, Error>,
+    cx: &mut Cx,
+) -> Vec<Effect> {
+    let Some(outcome) = cx.done(ticket, outcome) else {
+        return Vec::new();
+    };
+    let name = text::safe(&aim.username).into_owned();
+    match outcome {
+        Ok(Changed::Issued(issued)) if issued.origin == Origin::New => {
+            state.marks.remove(&aim.id);
+            let title = match change {
+                Change::Generate => format!("The token of {name}"),
+                _ => format!("The new key of {name}"),
+            };
+            cx.say(Tone::Good, format!("{name}: {}.", words(change).past));
+            cx.open(Kind::Keys(Keys {
+                title,
+                issued: vec![issued],
+                notes: Vec::new(),
+                until: None,
+                origin: KeysOf::Made,
+                scroll: 0,
+            }));
+        }
+        Ok(Changed::Issued(_)) => {
+            cx.say(
+                Tone::Plain,
+                format!("{name} had a token already; nothing was changed."),
+            );
+        }
+        Ok(Changed::Revoked(key)) => {
+            state.marks.remove(&aim.id);
+            let key = text::safe(&key.to_string()).into_owned();
+            cx.say(Tone::Good, format!("{name}: {key} revoked."));
+        }
+        Err(error) => cx.fail(&error),
+    }
+    after(state, cx)
+}
+
+pub fn many_changed(
+    state: &mut State,
+    ticket: Ticket,
+    change: Change,
+    outcome: Result<ManyReport, Error>,
+    cx: &mut Cx,
+) -> Vec<Effect> {
+    let Some(outcome) = cx.done(ticket, outcome) else {
+        return Vec::new();
+    };
+    cx.modals
+        .retain(|modal| !matches!(modal.kind, Kind::Progress { .. }));
+    match outcome {
+        Ok(report) => show_report(state, change, report, cx),
+        Err(error) => cx.fail(&error),
+    }
+    after(state, cx)
+}
+
+/// What became of each row: the new keys, and the rows that failed by name. Failed rows stay marked.
+fn show_report(state: &mut State, change: Change, report: ManyReport, cx: &mut Cx) {
+    let (mut issued, mut notes, mut done) = (Vec::new(), Vec::new(), 0_usize);
+    for row in report.rows {
+        match row.outcome {
+            Ok(Changed::Issued(token)) => {
+                state.marks.remove(&row.aim.id);
+                done += 1;
+                if token.origin == Origin::New {
+                    issued.push(token);
+                }
+            }
+            Ok(Changed::Revoked(_)) => {
+                state.marks.remove(&row.aim.id);
+                done += 1;
+            }
+            Err(error) => {
+                let name = text::safe(&row.aim.username).into_owned();
+                let why = error.to_string();
+                // Some errors begin with the name, some do not.
+                notes.push(if why.starts_with(&name) {
+                    why
+                } else {
+                    format!("{name}: {why}")
+                });
+            }
+        }
+    }
+    let mut said = format!("{done} {}", words(change).past);
+    if !notes.is_empty() {
+        said.push_str(&format!(", {} failed", notes.len()));
+    }
+    if report.stopped {
+        said.push_str(", stopped; the rest is as it was");
+    }
+    let tone = if notes.is_empty() {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    cx.say(tone, format!("{said}."));
+    let scroll = 0;
+    if !issued.is_empty() {
+        let (until, origin) = (None, KeysOf::Made);
+        cx.open(Kind::Keys(Keys {
+            title: said,
+            issued,
+            notes,
+            until,
+            origin,
+            scroll,
+        }));
+    } else if !notes.is_empty() {
+        cx.open(Kind::Report(Report {
+            title: said,
+            lines: notes,
+            scroll,
+        }));
+    }
+}
+
+/// After any change the rows in sight are read again.
+fn after(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
+    state.detail = None;
+    list::refresh(state, Manner::Quiet, cx)
+}
+
+pub fn ask_switch(state: &State, cx: &mut Cx) -> Vec<Effect> {
+    let Some(row) = state.window.current() else {
+        return Vec::new();
+    };
+    let change = if row.user.is_active {
+        Change::UserOff
+    } else {
+        Change::UserOn
+    };
+    if allowed(change, cx) {
+        let mut confirm = plan(change, &[row], 0, cx);
+        confirm.then = Box::new(Top::Users(Message::Switch(change, Aim::from(row))));
+        cx.open(Kind::Confirm(confirm));
+    }
+    Vec::new()
+}
+
+pub fn switch(change: Change, aim: Aim, cx: &mut Cx) -> Vec<Effect> {
+    if !allowed(change, cx) {
+        return Vec::new();
+    }
+    cx.begin(if change == Change::UserOn {
+        Deed::On(aim)
+    } else {
+        Deed::Off(aim)
+    })
+}
+
+pub fn ask_password(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
+    if !allowed(Change::UserPassword, cx) {
+        return Vec::new();
+    }
+    let Some(aim) = state.aim() else {
+        return Vec::new();
+    };
+    prompt(
+        &aim,
+        "New password",
+        |typed| Top::Users(Message::PasswordTyped(typed)),
+        cx,
+    );
+    state.password = Some((aim, None));
+    Vec::new()
+}
+
+fn prompt(aim: &Aim, what: &str, then: fn(Sealed) -> Top, cx: &mut Cx) {
+    let title = format!("{what} for {}", text::fit(&aim.username, 40));
+    let about = vec!["Nothing of what you type is shown.".to_owned()];
+    cx.open(Kind::Prompt(Prompt {
+        title,
+        about,
+        field: Field::hidden(),
+        then,
+    }));
+}
+
+pub fn password_typed(state: &mut State, typed: Sealed, cx: &mut Cx) -> Vec<Effect> {
+    if let Some((aim, first)) = &mut state.password {
+        *first = Some(typed);
+        prompt(
+            aim,
+            "The same password again",
+            |typed| Top::Users(Message::PasswordAgain(typed)),
+            cx,
+        );
+    }
+    Vec::new()
+}
+
+pub fn password_again(state: &mut State, typed: &Sealed, cx: &mut Cx) -> Vec<Effect> {
+    let Some((aim, Some(first))) = state.password.take() else {
+        return Vec::new();
+    };
+    if first != *typed {
+        cx.say(
+            Tone::Bad,
+            "The two passwords differ; nothing was changed. P begins anew.",
+        );
+        return Vec::new();
+    }
+    let words = words(Change::UserPassword);
+    let place = text::safe(cx.place_name()).into_owned();
+    cx.open(Kind::Confirm(Confirm {
+        title: format!("{} {} on {place}?", words.one, text::fit(&aim.username, 40)),
+        about: vec![words.means.to_owned()],
+        whom: Vec::new(),
+        same_as: format!("tokenward {} {}", words.command, quoted(&aim.username)),
+        verb: "set it",
+        need: Need::of(cx, 1),
+        scroll: 0,
+        then: Box::new(Top::Users(Message::SetPassword(aim, first))),
+    }));
+    Vec::new()
+}
+
+pub fn set_password(aim: Aim, password: Sealed, cx: &mut Cx) -> Vec<Effect> {
+    if !allowed(Change::UserPassword, cx) {
+        return Vec::new();
+    }
+    cx.begin(Deed::Password(aim, password))
+}
+
+pub fn user_changed(
+    state: &mut State,
+    ticket: Ticket,
+    change: Change,
+    aim: &Aim,
+    outcome: Result<(), Error>,
+    cx: &mut Cx,
+) -> Vec<Effect> {
+    match cx.done(ticket, outcome) {
+        Some(Ok(())) => {
+            let name = text::safe(&aim.username).into_owned();
+            cx.say(Tone::Good, format!("{name}: {}.", words(change).past));
+        }
+        Some(Err(error)) => cx.fail(&error),
+        None => return Vec::new(),
+    }
+    after(state, cx)
+}
+
+pub fn ask_create(name: &str, cx: &mut Cx) -> Vec<Effect> {
+    if !allowed(Change::UserCreate, cx) {
+        return Vec::new();
+    }
+    let username = match Username::new(name) {
+        Ok(username) => username,
+        Err(wrong) => {
+            cx.say(Tone::Bad, format!("Cannot create that user: {wrong}."));
+            return Vec::new();
+        }
+    };
+    let words = words(Change::UserCreate);
+    let place = text::safe(cx.place_name()).into_owned();
+    cx.open(Kind::Confirm(Confirm {
+        title: format!("{} {} on {place}?", words.one, text::fit(name, 40)),
+        about: vec![
+            words.means.to_owned(),
+            "N gives a token, P sets a password.".to_owned(),
+        ],
+        whom: Vec::new(),
+        same_as: format!("tokenward {} {}", words.command, quoted(name)),
+        verb: "create",
+        need: Need::of(cx, 1),
+        scroll: 0,
+        then: Box::new(Top::Users(Message::Create(username))),
+    }));
+    Vec::new()
+}
+
+pub fn create(name: Username, cx: &mut Cx) -> Vec<Effect> {
+    if !allowed(Change::UserCreate, cx) {
+        return Vec::new();
+    }
+    cx.begin(Deed::Create(name))
+}
+
+pub fn created(
+    state: &mut State,
+    ticket: Ticket,
+    outcome: Result<User, Error>,
+    cx: &mut Cx,
+) -> Vec<Effect> {
+    match cx.done(ticket, outcome) {
+        Some(Ok(user)) => {
+            let name = text::safe(&user.username).into_owned();
+            cx.say(
+                Tone::Good,
+                format!(
+                    "Created {name}, id {}. N gives a token, P sets a password.",
+                    user.id
+                ),
+            );
+            // The cursor goes to the new row where it is in the part of the list that is read again.
+            state.window.aim_at(user.id);
+        }
+        Some(Err(error)) => cx.fail(&error),
+        None => return Vec::new(),
+    }
+    after(state, cx)
+}
