@@ -14,7 +14,7 @@ mod modal;
 mod model;
 mod moves;
 mod runner;
-pub mod screens;
+mod screens;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
@@ -48,8 +48,10 @@ use look::Look;
 use message::{Message, Sent};
 use model::{Clock, Cx, Model};
 use runner::{Outside, Runner};
-use screens::{ScreenId, users};
+use screens::users;
 use terminal::{Held, Host, Signalled, Signals};
+
+pub use screens::{ScreenId, all_actions};
 
 /// Between two frames at least: 60 a second are enough for any eye.
 const FRAME: Duration = Duration::from_millis(16);
@@ -166,6 +168,14 @@ pub enum Error {
     /// The system gave no signal handlers.
     #[error("cannot listen to signals: {0}")]
     Signals(#[source] io::Error),
+}
+
+/// Reads `[keys]` against the tables of all screens.
+///
+/// # Errors
+/// All problems at once, each with its line; see [`keys::rebind`].
+pub fn rebind(entries: &[keys::Entry]) -> Result<KeyMap, Vec<keys::Problem>> {
+    keys::rebind(entries, &all_actions())
 }
 
 /// Runs the console on the real terminal and gives it back on every way out.
