@@ -15,7 +15,7 @@ use crate::db::private::{self, Status};
 use crate::domain::moment::Moment;
 use crate::tui::keys::{Entry, KeyMap, rebind};
 use crate::tui::look::{Glyphs, Look, Paint};
-use crate::tui::screens::all_actions;
+use crate::tui::all_actions;
 use crate::tui::{self, Clipboard, Connect, ProfileInfo, Settings, Startup, TimeStyle};
 
 /// `demo`.
