@@ -13,9 +13,9 @@ use super::opener::{Anew, DEMO, Say, color_name, label};
 use crate::config::{self, Access, Color, PRIVATE, Place, Problem, Problems, Profile, Protection};
 use crate::db::private::{self, Status};
 use crate::domain::moment::Moment;
+use crate::tui::all_actions;
 use crate::tui::keys::{Entry, KeyMap, rebind};
 use crate::tui::look::{Glyphs, Look, Paint};
-use crate::tui::all_actions;
 use crate::tui::{self, Clipboard, Connect, ProfileInfo, Settings, Startup, TimeStyle};
 
 /// `demo`.
