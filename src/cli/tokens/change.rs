@@ -15,6 +15,7 @@ use crate::cli::exit::{Code, Failure, code_of};
 use crate::cli::output;
 use crate::cli::pages;
 use crate::cli::progress::{Before, Line};
+use crate::cli::prompt;
 use crate::cli::report::{self, Report};
 use crate::domain::filter::Filter;
 use crate::domain::token::CoveredKey;
@@ -122,7 +123,7 @@ async fn ask(
             format!("{verb} {} keys", aims.len()),
         ),
     };
-    if !consent.yes && extent != Extent::One {
+    if !consent.yes && extent != Extent::One && prompt::somebody_there() {
         for aim in aims.iter().take(LISTED) {
             cx.out
                 .note(&format!("  {}  {}", aim.username, covered(aim)));
