@@ -176,10 +176,6 @@ pub enum Deed {
 pub enum Order {
     /// Stop after what is under way; what is done stays done.
     Stop,
-    /// Wait.
-    Pause,
-    /// Go on.
-    Resume,
 }
 
 /// How the console is left.

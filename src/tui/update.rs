@@ -81,10 +81,6 @@ pub fn update_now(model: &mut Model, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::StopJob => stop_job(model),
-        Message::ShowNotice => {
-            show_notice(model);
-            Vec::new()
-        }
         Message::Users(message) => users::update(&mut model.users, message, &mut model.cx),
     }
 }

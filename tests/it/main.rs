@@ -8,4 +8,7 @@
 
 mod cli;
 mod connect;
+mod layers;
+mod ops;
 mod private;
+mod support;

@@ -191,8 +191,7 @@ fn choices(left: (&str, &str), right: &str, cx: &Cx, columns: usize) -> Line<'st
     let used = text::width(left.0) + 1 + text::width(left.1);
     let gap = columns
         .saturating_sub(used + text::width(right))
-        .max(2)
-        .min(8);
+        .clamp(2, 8);
     Line::from(vec![
         Span::styled(left.0.to_owned(), cx.look.style(Role::Key)),
         Span::raw(format!(" {}{}{right}", left.1, " ".repeat(gap))),

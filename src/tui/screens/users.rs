@@ -109,10 +109,6 @@ pub enum Plain {
 
 /// What can happen on this screen.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "messages are moved once and never kept in numbers"
-)]
 pub enum Message {
     /// The screen came into sight, or a database was opened.
     Entered,

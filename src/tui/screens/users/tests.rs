@@ -333,7 +333,7 @@ fn a_filter_is_searched_near_then_far_and_old_answers_are_ignored() {
         outcome: Ok(page(Vec::new())),
     };
     assert_eq!(send(&mut model, Top::Users(message)), []);
-    assert_eq!(model.users.window.len(), 8);
+    assert_eq!(model.users.window.count(), 8);
     let far = tell(
         &mut model,
         Slot::Page,
@@ -350,7 +350,7 @@ fn a_filter_is_searched_near_then_far_and_old_answers_are_ignored() {
         panic!("{far:?}")
     };
     assert_eq!(query.reach, Reach::Far);
-    assert_eq!(model.users.window.len(), 1, "the near rows show at once");
+    assert_eq!(model.users.window.count(), 1, "the near rows show at once");
     tell(&mut model, Slot::Page, &far, page(Vec::new()));
     assert!(screen(&model).contains("No match for \"al\" in 8. Esc clears the filter."));
 }
@@ -441,9 +441,9 @@ fn the_window_is_bounded_and_asks_for_more_near_its_edges() {
             next += 100;
         }
         assert!(
-            model.users.window.len() <= 700,
+            model.users.window.count() <= 700,
             "{}",
-            model.users.window.len()
+            model.users.window.count()
         );
     }
     assert!(next > 4_000, "{next}");

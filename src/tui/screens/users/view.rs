@@ -73,13 +73,7 @@ fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
     }
     frame.render_widget(Line::from(spans), area);
     if state.focus == Focus::Here {
-        let (_, column) = state.line.window(usize::from(area.width));
-        let x = usize::from(area.x) + 2 + column;
-        if let Ok(x) = u16::try_from(x)
-            && x < area.right()
-        {
-            frame.set_cursor_position((x, area.y));
-        }
+        state.line.place_cursor(2, frame, area);
     }
 }
 
@@ -96,7 +90,7 @@ fn sort_words(state: &State) -> String {
 }
 
 fn count(state: &State) -> String {
-    let shown = state.window.len() as u64;
+    let shown = state.window.count() as u64;
     match (
         state.loaded,
         state.filter.is_empty(),
