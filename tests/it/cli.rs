@@ -1,1 +1,7 @@
-//! The built program, run as people and scripts run it.
+//! The built program, run as people and scripts run it: what it writes where, and how it ends.
+
+mod bare;
+mod private;
+mod signals;
+mod tokens;
+mod users;

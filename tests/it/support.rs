@@ -2,6 +2,7 @@
 //! when the test program is killed.
 
 pub mod place;
+pub mod program;
 pub mod watch;
 
 use std::fs;
