@@ -3,5 +3,6 @@
 mod bare;
 mod private;
 mod signals;
+mod terminal;
 mod tokens;
 mod users;

@@ -3,6 +3,7 @@
 
 pub mod place;
 pub mod program;
+pub mod pty;
 pub mod watch;
 
 use std::fs;
