@@ -131,7 +131,9 @@ pub fn refuse(words: &[OsString], error: &clap::Error) -> Code {
         _ => {
             let said = cover(&text.to_string(), words);
             let said = said.strip_prefix("error: ").unwrap_or(&said).trim_end();
-            out.failure(&Failure::usage(said));
+            let (first, rest) = said.split_once("\n\n").unwrap_or((said, ""));
+            out.failure(&Failure::usage(first));
+            out.help(rest);
             Code::Usage
         }
     }

@@ -7,6 +7,7 @@ use super::consent::{Consent, Extent};
 use super::context::Context;
 use super::exit::{Code, Failure};
 use super::opener::{Say, user_table};
+use crate::config::Place;
 use crate::db::{self, Db};
 use crate::ops::migrate::{AutoToken, Migration};
 use crate::ops::{self, PlaceInfo};
@@ -37,6 +38,10 @@ enum Switch {
 /// Runs `migrate`.
 pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
     let profile = cx.config().profile.clone();
+    if matches!(profile.place, Place::Private) {
+        // It is made, and migrated, when it is opened.
+        cx.ops().await?;
+    }
     let reached = cx.signals.or_stop(cx.opener.reach(&profile, Say::Stderr));
     let reached = reached.await?;
     let place = reached.place;

@@ -175,6 +175,22 @@ impl Output {
         }
     }
 
+    /// Tells a person that a list is empty, rather than to show nothing at all.
+    pub fn note_if_empty(&self, empty: bool) {
+        match self.form {
+            Form::People if empty => self.note("nothing found"),
+            Form::People | Form::Json => {}
+        }
+    }
+
+    /// What may help a person with wrong arguments, on stderr.
+    pub fn help(&self, text: &str) {
+        match self.form {
+            Form::People => text.lines().for_each(complain),
+            Form::Json => {}
+        }
+    }
+
     /// Makes sure that what was written is on its way.
     pub fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(lost)

@@ -3,13 +3,16 @@
 
 use std::io::{BufRead, IsTerminal, Read};
 
-use nix::sys::termios::{self, SetArg};
+use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
 
 use super::exit::{Code, Failure};
 use super::output;
 use super::signals::Signals;
 use crate::domain::password;
 use crate::domain::secret::Secret;
+
+/// A password and a line's end, and a byte more, so that one which is too long is refused and not cut.
+const LONGEST_SECRET: u64 = password::MAX_BYTES as u64 + 3;
 
 /// Whether somebody can be asked: questions go to stderr, answers come from stdin.
 pub fn somebody_there() -> bool {
@@ -21,41 +24,56 @@ pub async fn answer(signals: &Signals, question: &str) -> Result<String, Failure
     /// No answer is longer than a name and a number.
     const LONGEST: u64 = 1024;
     output::ask(question);
-    let read = || {
-        let mut line = String::new();
-        std::io::stdin()
-            .lock()
-            .take(LONGEST)
-            .read_line(&mut line)
-            .map(|_| line.trim().to_owned())
-    };
+    let read = || one_line(LONGEST).map(|line| line.trim().to_owned());
     signals.or_stop(blocking(read)).await
 }
 
-/// One line that is not shown while it is typed.
-pub async fn hidden(signals: &Signals, question: &str) -> Result<Secret<String>, Failure> {
-    output::ask(question);
-    let before = termios::tcgetattr(std::io::stdin()).ok();
-    let read = || match rpassword::read_password() {
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(String::new()),
-        other => other,
-    };
-    let read = signals.or_stop(blocking(read)).await;
-    if let Some(before) = before {
-        // Without a terminal any more there is nothing to put right.
-        let _ = termios::tcsetattr(std::io::stdin(), SetArg::TCSANOW, &before);
+/// The terminal shows nothing of what is typed, but the line's end, while this lives. It begins before the question is
+/// asked: people type ahead.
+pub struct Unseen(Option<Termios>);
+
+impl Unseen {
+    /// From now on; no terminal is fine.
+    pub fn begin() -> Self {
+        let before = termios::tcgetattr(std::io::stdin()).ok();
+        if let Some(before) = &before {
+            let mut quiet = before.clone();
+            quiet.local_flags.remove(LocalFlags::ECHO);
+            quiet.local_flags.insert(LocalFlags::ECHONL);
+            set(&quiet);
+        }
+        Self(before)
     }
-    read.map(Secret::new)
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            set(before);
+        }
+    }
+}
+
+fn set(to: &Termios) {
+    // A terminal that went away shows nothing any more.
+    let _ = termios::tcsetattr(std::io::stdin(), SetArg::TCSANOW, to);
+}
+
+/// One line that is not shown while it is typed; empty at the end of input.
+pub async fn hidden(signals: &Signals, question: &str) -> Result<Secret<String>, Failure> {
+    let _unseen = Unseen::begin();
+    output::ask(question);
+    let read = || one_line(LONGEST_SECRET);
+    signals.or_stop(blocking(read)).await.map(Secret::new)
 }
 
 /// A new password: typed twice, or one line of stdin.
 pub async fn new_password(signals: &Signals, name: &str) -> Result<Secret<String>, Failure> {
     if !std::io::stdin().is_terminal() {
-        return signals
-            .or_stop(blocking(password_line))
-            .await
-            .map(Secret::new);
+        let read = || one_line(LONGEST_SECRET);
+        return signals.or_stop(blocking(read)).await.map(Secret::new);
     }
+    let _unseen = Unseen::begin();
     let first = hidden(signals, &format!("New password of {name}: ")).await?;
     let second = hidden(signals, "The same again: ").await?;
     if first.expose() == second.expose() {
@@ -80,11 +98,9 @@ pub async fn line(signals: &Signals, most: u64) -> Result<Option<Vec<u8>>, Failu
     signals.or_stop(blocking(read)).await
 }
 
-/// The first line of stdin, without its end.
-fn password_line() -> std::io::Result<String> {
+/// The next line of stdin without its end, cut at `most` bytes.
+fn one_line(most: u64) -> std::io::Result<String> {
     let mut line = String::new();
-    // One byte more than allowed and the line's end, so that what is too long is refused and not cut.
-    let most = password::MAX_BYTES as u64 + 3;
     std::io::stdin().lock().take(most).read_line(&mut line)?;
     let bare = line.strip_suffix('\n').unwrap_or(&line);
     Ok(bare.strip_suffix('\r').unwrap_or(bare).to_owned())

@@ -79,6 +79,7 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
 
 /// Keys typed or pasted at a terminal, unseen, until an empty line.
 async fn typed(cx: &mut Context, ops: &Ops, tally: &mut Tally) -> Result<(), Failure> {
+    let _unseen = prompt::Unseen::begin();
     for nth in 1..=MOST_LINES {
         let line = prompt::hidden(&cx.signals, "Key (not shown; Enter alone ends): ").await?;
         if line.expose().trim().is_empty() {

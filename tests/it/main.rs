@@ -8,6 +8,7 @@
 
 mod cli;
 mod connect;
+mod docs;
 mod layers;
 mod ops;
 mod private;

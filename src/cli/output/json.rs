@@ -1,9 +1,11 @@
-//! JSON that is exact and safe at once: whatever is not ASCII, a letter or a digit is escaped, so that no control or
-//! bidirectional character reaches a terminal and every program still reads the very text that the database has.
+//! JSON that is exact and safe at once: whatever could act on a terminal is escaped, so that no control or bidirectional
+//! character reaches one and every program still reads the very text that the database has.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
+
+use crate::text;
 
 /// `value` on one line.
 pub fn line(value: &impl Serialize) -> Result<String, serde_json::Error> {
@@ -14,7 +16,7 @@ pub fn line(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut escaped = String::with_capacity(plain.len() + 16);
     for c in plain.chars() {
         // Outside strings JSON is ASCII, so whatever is met here stands in a string.
-        if (' '..='~').contains(&c) || c.is_alphanumeric() {
+        if may_stay(c) {
             escaped.push(c);
             continue;
         }
@@ -24,6 +26,11 @@ pub fn line(value: &impl Serialize) -> Result<String, serde_json::Error> {
         }
     }
     Ok(escaped)
+}
+
+/// Whether a terminal does nothing with it but show it.
+fn may_stay(c: char) -> bool {
+    (' '..='~').contains(&c) || text::safe(c.encode_utf8(&mut [0; 4])) == *c.to_string()
 }
 
 #[cfg(test)]
@@ -40,13 +47,9 @@ mod tests {
             "e\u{301}",
         ] {
             let line = line(&text).unwrap();
-            assert!(
-                line.chars()
-                    .all(|c| (' '..='~').contains(&c) || c.is_alphanumeric()),
-                "{line:?}"
-            );
+            assert_eq!(text::safe(&line), line);
             assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
         }
-        assert_eq!(line(&"王").unwrap(), "\"王\"", "letters stay readable");
+        assert_eq!(line(&"王…").unwrap(), "\"王…\"", "letters stay readable");
     }
 }

@@ -15,6 +15,7 @@ use crate::cli::exit::{Code, Failure, code_of};
 use crate::cli::output;
 use crate::cli::pages;
 use crate::cli::progress::{Before, Line};
+use crate::cli::prompt;
 use crate::cli::report::{self, Report};
 use crate::domain::filter::Filter;
 use crate::domain::token::CoveredKey;
@@ -122,7 +123,7 @@ async fn ask(
             format!("{verb} {} keys", aims.len()),
         ),
     };
-    if !consent.yes && extent != Extent::One {
+    if !consent.yes && extent != Extent::One && prompt::somebody_there() {
         for aim in aims.iter().take(LISTED) {
             cx.out
                 .note(&format!("  {}  {}", aim.username, covered(aim)));
@@ -161,8 +162,10 @@ impl Run {
     async fn all(&mut self, cx: &mut Context, ops: &Ops, aims: Vec<Aim>) -> Result<(), Failure> {
         let mut line = Line::new(cx.progress);
         let mut aims = aims.into_iter().peekable();
+        let mut unreached = Vec::new();
         while aims.peek().is_some() && cx.signals.code().is_none() {
             let piece: Vec<Aim> = aims.by_ref().take(PIECE).collect();
+            let mut rest = piece.clone();
             let (control, handle) = ops::control();
             let before = Before {
                 reached: (self.tally.done + self.tally.failed) as u64,
@@ -172,6 +175,7 @@ impl Run {
             let report = line.watch(work, &handle, &cx.signals, before).await?;
             let lost = |row: &RowResult| matches!(row.outcome, Err(Error::Unavailable(_)));
             let all_lost = !report.rows.is_empty() && report.rows.iter().all(lost);
+            unreached = rest.split_off(report.rows.len());
             for row in report.rows {
                 self.note(cx, row)?;
             }
@@ -182,7 +186,7 @@ impl Run {
         }
         drop(line);
         if let Some(report) = &mut self.report {
-            for aim in aims {
+            for aim in unreached.into_iter().chain(aims) {
                 report.write(&report::Line {
                     username: &aim.username,
                     user_id: Some(aim.id),

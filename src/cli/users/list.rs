@@ -94,6 +94,7 @@ pub async fn list(cx: &mut Context, args: ListArgs) -> Result<Code, Failure> {
         }
         cx.out.flush()?;
     }
+    cx.out.note_if_empty(columns.is_none() && !args.csv);
     Ok(Code::Done)
 }
 
