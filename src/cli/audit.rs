@@ -116,7 +116,7 @@ fn ago(age: &str, now: Moment) -> Option<Moment> {
         _ => return None,
     };
     let count: u32 = age.strip_suffix(unit)?.parse().ok()?;
-    let micros = i64::from(count) * hours * 3_600_000_000;
+    let micros = (i64::from(count) * hours).saturating_mul(3_600_000_000);
     Some(Moment::clamped(now.unix_micros().saturating_sub(micros)))
 }
 

@@ -406,10 +406,6 @@ async fn verify_tells_whose_keys_are_on_stdin() {
          9944b091…  LIVE     ann   no groups\n\
          0ff0ff0f…  INERT    off   no groups\n\
          beefbeef…  UNKNOWN  -\n"
-            .replace(
-                "KEY        VERDICT  USER  REACH",
-                "KEY        VERDICT  USER  REACH"
-            )
     );
     let answer = program.run_with(&["verify", "--json"], KEY).json(0);
     assert_eq!(answer[0]["verdict"], json!("LIVE"));
