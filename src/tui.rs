@@ -37,7 +37,7 @@ use futures_util::{Stream, StreamExt};
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
-use ratatui::layout::Size;
+use ratatui::layout::{Position, Rect, Size};
 use thiserror::Error;
 use tokio::time::{sleep, sleep_until};
 
@@ -358,9 +358,12 @@ impl<B: Backend, H: Host> Console<'_, B, H> {
         let lost = |_| io::Error::other("the terminal took no frame");
         self.host.begin_frame()?;
         if self.redraw == Redraw::Everything {
+            // Not `clear`, which asks the terminal where its cursor is and waits for an answer that the event
+            // stream takes away.
+            let whole = self.terminal.size().map_err(lost)?;
             self.terminal
-                .clear()
-                .map_err(|_| io::Error::other("the terminal took no frame"))?;
+                .resize(Rect::from((Position::ORIGIN, whole)))
+                .map_err(lost)?;
         }
         self.terminal
             .draw(|frame| view::view(model, frame))

@@ -77,6 +77,7 @@ pub fn update_now(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Progressed { ticket, progress } => {
             if let Some(job) = model.cx.job.as_mut().filter(|job| job.ticket == ticket) {
                 job.progress = progress;
+                model.cx.heard(&Ok(()));
             }
             Vec::new()
         }
