@@ -419,3 +419,6 @@ fn message_of(event: Event) -> Option<Message> {
         Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@ pub struct Confirm {
     pub about: Vec<String>,
     /// Whom it hits; scrolls.
     pub whom: Vec<String>,
-    /// The equal command.
+    /// The equal command; empty where there is none.
     pub same_as: String,
     /// The verb after `y`.
     pub verb: &'static str,
@@ -199,6 +199,8 @@ pub struct Commands {
 pub struct Command {
     /// What is typed.
     pub name: String,
+    /// What must follow it, a space before it; empty where nothing must.
+    pub argument: &'static str,
     /// The key that does the same.
     pub key: String,
     /// What it does.
@@ -431,20 +433,13 @@ impl Commands {
         let chosen = self
             .matching()
             .get(self.cursor)
-            .map(|command| command.name.clone());
+            .map(|&command| command.clone());
         if key == ENTER {
-            let typed = self.field.value().trim();
-            // What was typed in full wins over what the list happens to have on top.
-            let known = self.all.iter().any(|command| command.name == typed);
-            let line = match chosen {
-                Some(chosen) if !known && !typed.contains(' ') => chosen,
-                Some(_) | None => typed.to_owned(),
-            };
-            return Heard::Sends(Message::Command(line));
+            return self.enter(chosen);
         }
         if key == Key::code(KeyCode::Tab) {
             if let Some(chosen) = chosen {
-                self.field = Field::with(&chosen);
+                self.field = Field::with(&chosen.name);
             }
             return Heard::Stays;
         }
@@ -457,6 +452,27 @@ impl Commands {
             }
         }
         Heard::Stays
+    }
+
+    fn enter(&mut self, chosen: Option<Command>) -> Heard {
+        let typed = self.field.value().trim().to_owned();
+        // What was typed in full wins over what the list happens to have on top.
+        let known = self
+            .all
+            .iter()
+            .find(|command| command.name == typed)
+            .cloned();
+        let chosen = known.or(chosen.filter(|_| !typed.contains(' ')));
+        match chosen {
+            Some(chosen) if chosen.argument.is_empty() => {
+                Heard::Sends(Message::Command(chosen.name))
+            }
+            Some(chosen) => {
+                self.field = Field::with(&format!("{} ", chosen.name));
+                Heard::Stays
+            }
+            None => Heard::Sends(Message::Command(typed)),
+        }
     }
 }
 

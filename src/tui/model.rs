@@ -176,6 +176,8 @@ pub struct Cx {
     pub job: Option<Job>,
     /// When the last key came.
     pub touched: Instant,
+    /// How long the last answer took.
+    pub took: Duration,
     waiting: BTreeMap<Slot, Waiting>,
     tickets: u64,
 }
@@ -206,6 +208,7 @@ impl Cx {
             deed: None,
             job: None,
             touched: clock.at,
+            took: Duration::ZERO,
             waiting: BTreeMap::new(),
             tickets: 0,
         }
@@ -250,9 +253,11 @@ impl Cx {
         ticket: Ticket,
         outcome: Result<T, Error>,
     ) -> Option<Result<T, Error>> {
-        if self.waiting.get(&slot)?.ticket != ticket {
+        let asked = self.waiting.get(&slot)?;
+        if asked.ticket != ticket {
             return None;
         }
+        self.took = self.clock.at.saturating_duration_since(asked.since);
         self.waiting.remove(&slot);
         self.heard(&outcome);
         match outcome {

@@ -8,7 +8,7 @@ pub mod view;
 pub mod window;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossterm::event::KeyCode;
 
@@ -52,6 +52,8 @@ pub struct State {
     anchor: Option<UserId>,
     /// What becomes of the rows that are gathered.
     gather: Gather,
+    /// How long the rows in sight took to read.
+    took: Duration,
     width: Width,
     /// Columns scrolled away.
     skip: usize,

@@ -417,7 +417,7 @@ fn show_report(state: &mut State, change: Change, report: ManyReport, cx: &mut C
 /// After any change the rows in sight are read again.
 fn after(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
     state.detail = None;
-    list::refresh(state, Manner::Quiet, cx)
+    list::reread(state, Manner::Quiet, cx)
 }
 
 pub fn ask_switch(state: &State, cx: &mut Cx) -> Vec<Effect> {
