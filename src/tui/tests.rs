@@ -1,13 +1,16 @@
 //! The real loop on a backend that is no terminal, with scripted keys.
 
 use std::pin::Pin;
-use std::task::Context;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use crossterm::event::{KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::tz::TimeZone;
 use ratatui::backend::TestBackend;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
+use crate::ops;
 use crate::tui::keys::Entry;
 use crate::tui::terminal::Detached;
 
@@ -53,6 +56,7 @@ fn refused() -> Connect {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what an event stream gives")]
 fn key(code: KeyCode) -> io::Result<Event> {
     Ok(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
 }
