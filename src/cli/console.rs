@@ -13,9 +13,9 @@ use super::opener::{Anew, DEMO, Say, color_name, label};
 use crate::config::{self, Access, Color, PRIVATE, Place, Problem, Problems, Profile, Protection};
 use crate::db::private::{self, Status};
 use crate::domain::moment::Moment;
+use crate::tui::all_actions;
 use crate::tui::keys::{Entry, KeyMap, rebind};
 use crate::tui::look::{Glyphs, Look, Paint};
-use crate::tui::all_actions;
 use crate::tui::{self, Clipboard, Connect, ProfileInfo, Settings, Startup, TimeStyle};
 
 /// `demo`.
@@ -76,10 +76,19 @@ fn ready(cx: &Context) -> Result<KeyMap, Failure> {
             "the console needs a terminal; `tokenward --help` shows the commands for scripts",
         ));
     }
-    if cx.config().env.get("TERM").is_none() {
-        return Err(Failure::usage(
-            "TERM is not set, so nothing is known of this terminal; set it, as in TERM=xterm-256color",
-        ));
+    match cx.config().env.text("TERM")? {
+        None => {
+            return Err(Failure::usage(
+                "TERM is not set, so nothing is known of this terminal; set it, as in TERM=xterm-256color",
+            ));
+        }
+        Some("dumb") => {
+            return Err(Failure::usage(
+                "the console needs a terminal that can place text, and TERM=dumb says that this one cannot; \
+                 `tokenward --help` shows the commands, which need none",
+            ));
+        }
+        Some(_) => {}
     }
     let entries: Vec<Entry> = cx
         .config()
