@@ -91,6 +91,17 @@ fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
     if key == Key::ctrl('c') {
         return global::update(model, Global::Stop);
     }
+    // So do suspending and redrawing, unless a letter was made their key: that belongs to whoever types.
+    let wish = model
+        .cx
+        .keys
+        .lookup(global::KEYS, model, key)
+        .map(|binding| binding.message);
+    if let Some(wish @ (Global::Suspend | Global::Redraw)) = wish
+        && key.typed().is_none()
+    {
+        return global::update(model, wish);
+    }
     if !crate::tui::layout::fits(model.cx.size) && key == Key::char('q') {
         return global::update(model, Global::Quit);
     }

@@ -800,3 +800,13 @@ fn ascii_terminals_get_no_other_glyph_of_ours() {
         assert!(screen(&model).is_ascii(), "{}", screen(&model));
     }
 }
+
+#[test]
+fn suspending_works_from_a_dialog_and_from_a_field() {
+    for keys in ["R", "/ a", ": u", "P x"] {
+        let mut model = loaded(80, 24, dev());
+        press(&mut model, keys);
+        assert_eq!(press(&mut model, "Ctrl-z"), [Effect::Suspend], "{keys}");
+        assert_eq!(press(&mut model, "Ctrl-l"), [Effect::Redraw], "{keys}");
+    }
+}
