@@ -3,6 +3,7 @@
 
 mod clipboard;
 mod effect;
+mod export;
 mod global;
 mod keyring;
 pub mod keys;
@@ -46,7 +47,6 @@ use look::Look;
 use message::{Message, Sent};
 use model::{Clock, Cx, Model};
 use runner::{Outside, Runner};
-use screens::{ScreenId, users};
 use terminal::{Held, Host, Signalled, Signals};
 
 /// Between two frames at least: 60 a second are enough for any eye.
@@ -280,11 +280,7 @@ fn model(startup: &Startup, clock: Clock, size: Size) -> Model {
     let mut cx = Cx::new(clock, startup.zone.clone(), size, startup.settings.clone());
     cx.keys = startup.keys.clone();
     cx.profiles.clone_from(&startup.profiles);
-    Model {
-        cx,
-        screen: ScreenId::Users,
-        users: users::State::default(),
-    }
+    Model::new(cx)
 }
 
 /// How much is to be drawn.

@@ -53,6 +53,24 @@ pub const KEYS: &[Binding<Model, Global>] = &[
         Global::Go(ScreenId::Users),
     ),
     Binding::looks(
+        "test-keys",
+        &[ScreenId::TestKeys.key()],
+        "what a request with a key would get",
+        Global::Go(ScreenId::TestKeys),
+    ),
+    Binding::looks(
+        "backfill",
+        &[ScreenId::Backfill.key()],
+        "a token for everyone who lacks one",
+        Global::Go(ScreenId::Backfill),
+    ),
+    Binding::looks(
+        "audit",
+        &[ScreenId::Audit.key()],
+        "who did what to whom",
+        Global::Go(ScreenId::Audit),
+    ),
+    Binding::looks(
         "previous-screen",
         &[Key::char('[')],
         "the screen to the left",
@@ -166,7 +184,8 @@ pub fn update(model: &mut Model, wish: Global) -> Vec<Effect> {
     }
 }
 
-fn go(model: &mut Model, screen: ScreenId) -> Vec<Effect> {
+/// Shows `screen`.
+pub fn go(model: &mut Model, screen: ScreenId) -> Vec<Effect> {
     model.screen = screen;
     screens::entered(model)
 }

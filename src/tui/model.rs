@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 
+use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
 use crate::ops::progress::Progress;
 use crate::ops::{Change, Error, PlaceInfo};
-use crate::tui::effect::{Deed, Effect, Question, Slot, Ticket};
+use crate::tui::effect::{Deed, Effect, Order, Question, Slot, Ticket};
 use crate::tui::keys::{Action, KeyMap, Kind};
 use crate::tui::look::Look;
 use crate::tui::modal::{self, Modal};
-use crate::tui::screens::{ScreenId, users};
+use crate::tui::screens::{ScreenId, audit, backfill, test_keys, users};
 use crate::tui::{ProfileInfo, Settings, TimeStyle};
 
 /// The present, brought by each message: `update` and `view` never ask a clock.
@@ -35,6 +36,12 @@ pub struct Model {
     pub screen: ScreenId,
     /// Users.
     pub users: users::State,
+    /// Test keys.
+    pub test_keys: test_keys::State,
+    /// Backfill.
+    pub backfill: backfill::State,
+    /// Audit.
+    pub audit: audit::State,
 }
 
 /// The database we are at.
@@ -116,8 +123,8 @@ pub struct Notice {
 pub struct Job {
     /// Of the work.
     pub ticket: Ticket,
-    /// `regenerate`, `backfill`: the header's word.
-    pub name: &'static str,
+    /// What is done; its word stands in the header.
+    pub verb: Verb,
     /// How far it is.
     pub progress: Progress,
     /// Whether it was told to stop.
@@ -253,8 +260,21 @@ impl Cx {
         if self.waiting.get(&slot)?.ticket != ticket {
             return None;
         }
-        self.waiting.remove(&slot);
         self.heard(&outcome);
+        self.settle_local(slot, ticket, outcome)
+    }
+
+    /// The same for an answer that did not come from the database: it tells nothing of the connection.
+    pub fn settle_local<T>(
+        &mut self,
+        slot: Slot,
+        ticket: Ticket,
+        outcome: Result<T, Error>,
+    ) -> Option<Result<T, Error>> {
+        if self.waiting.get(&slot)?.ticket != ticket {
+            return None;
+        }
+        self.waiting.remove(&slot);
         match outcome {
             Err(Error::Cancelled) => None,
             other => Some(other),
@@ -337,9 +357,19 @@ impl Cx {
             .collect()
     }
 
-    /// Makes a change, unless one is under way: two at a time could aim at the same row.
+    /// Makes a change, unless one is under way: two at a time could aim at the same row. Beside a backfill, which
+    /// only adds and may take long, a short change can be made.
     pub fn begin(&mut self, deed: Deed) -> Vec<Effect> {
-        if self.deed.is_some() || self.job.is_some() {
+        let job = match &deed {
+            Deed::Many(change, aims) => Some((change.verb(), Some(aims.len() as u64))),
+            // Its first report tells the total.
+            Deed::Backfill(_) => Some((Verb::Backfill, None)),
+            Deed::One(..) | Deed::Create(_) | Deed::Password(..) | Deed::On(_) | Deed::Off(_) => {
+                None
+            }
+        };
+        let beside = |running: &Job| running.verb == Verb::Backfill && job.is_none();
+        if self.deed.is_some() || self.job.as_ref().is_some_and(|running| !beside(running)) {
             self.say(
                 Tone::Bad,
                 "A change is still under way; try again when it is done.",
@@ -347,21 +377,15 @@ impl Cx {
             return Vec::new();
         }
         let ticket = self.ticket();
-        let job = match &deed {
-            Deed::Many(change, aims) => Some((change.verb().word(), aims.len() as u64)),
-            Deed::One(..) | Deed::Create(_) | Deed::Password(..) | Deed::On(_) | Deed::Off(_) => {
-                None
-            }
-        };
         match job {
-            Some((name, total)) => {
+            Some((verb, total)) => {
                 let progress = Progress {
-                    total: Some(total),
+                    total,
                     ..Progress::default()
                 };
                 self.job = Some(Job {
                     ticket,
-                    name,
+                    verb,
                     progress,
                     stopping: Stopping::No,
                 });
@@ -389,6 +413,17 @@ impl Cx {
         }
         self.heard(&outcome);
         Some(outcome)
+    }
+
+    /// Tells the long work that runs to stop.
+    pub fn stop_job(&mut self) -> Vec<Effect> {
+        match &mut self.job {
+            Some(job) => {
+                job.stopping = Stopping::Asked;
+                vec![Effect::Job(Order::Stop)]
+            }
+            None => Vec::new(),
+        }
     }
 
     /// Opens a dialog over whatever is there.
@@ -474,6 +509,19 @@ impl Cx {
 }
 
 impl Model {
+    /// Before anything happened: home, with empty screens.
+    #[must_use]
+    pub fn new(cx: Cx) -> Self {
+        Self {
+            cx,
+            screen: ScreenId::Users,
+            users: users::State::default(),
+            test_keys: test_keys::State::default(),
+            backfill: backfill::State::default(),
+            audit: audit::State::default(),
+        }
+    }
+
     /// How long until something changes by itself, so that the loop need not draw in vain.
     #[must_use]
     pub fn wake(&self) -> Duration {

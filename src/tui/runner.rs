@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -17,12 +17,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::moment::Moment;
 use crate::domain::user::NewUser;
-use crate::ops::{self, Aim, Change, Changed, Error, Handle, Mode, Ops};
+use crate::ops::{
+    self, Aim, Audience, BackfillPlan, Change, Changed, Control, Error, Handle, Mode, Ops,
+};
 use crate::tui::clipboard::{self, Route, Tool};
 use crate::tui::effect::{Deed, Effect, Keep, Leave, Order, Question, Sealed, Slot, Ticket};
 use crate::tui::message::{Message, Sent};
 use crate::tui::model::Place;
-use crate::tui::screens::users;
+use crate::tui::screens::backfill::Seen;
+use crate::tui::screens::test_keys::Tried;
+use crate::tui::screens::{audit, backfill, test_keys, users};
 use crate::tui::{Connect, Settings};
 
 /// Connecting takes no longer; a TLS handshake across the world does not either.
@@ -230,6 +234,24 @@ impl Runner {
                     Message::Users(users::Message::Detailed { ticket, outcome })
                 });
             }
+            Question::Verify(key) => {
+                let work = async move { try_key(&ops, key).await };
+                self.answer(limits.hold(work, Late::Slow), move |outcome| {
+                    Message::TestKeys(test_keys::Message::Verified { ticket, outcome })
+                });
+            }
+            Question::Counts(plan) => {
+                let work = async move { count(&ops, plan).await };
+                self.answer(limits.hold(work, Late::Slow), move |outcome| {
+                    Message::Backfill(backfill::Message::Counted { ticket, outcome })
+                });
+            }
+            Question::Audit(query) => {
+                let work = async move { ops.audit(&query).await };
+                self.answer(limits.hold(work, Late::Slow), move |outcome| {
+                    Message::Audit(audit::Message::Read { ticket, outcome })
+                });
+            }
             Question::Reveal(aim, wanted) => {
                 let work = async move { ops.reveal(&aim, wanted.purpose()).await };
                 self.answer(limits.hold(work, Late::Slow), move |outcome| {
@@ -275,6 +297,7 @@ impl Runner {
                 });
             }
             Deed::Many(change, aims) => self.many(ops, ticket, change, aims),
+            Deed::Backfill(plan) => self.backfill(ops, ticket, plan),
             Deed::Create(username) => {
                 let work = self.lasting(async move {
                     let new = NewUser {
@@ -339,9 +362,7 @@ impl Runner {
     }
 
     fn many(&mut self, ops: Ops, ticket: Ticket, change: Change, aims: Vec<Aim>) {
-        let (control, handle) = ops::control();
-        self.watch(ticket, &handle);
-        self.job = Some(handle);
+        let control = self.job(ticket);
         let task = self
             .deeds
             .spawn(async move { ops.change_many(change, aims, Mode::Apply, control).await });
@@ -353,6 +374,25 @@ impl Runner {
                 outcome,
             })
         });
+    }
+
+    fn backfill(&mut self, ops: Ops, ticket: Ticket, plan: BackfillPlan) {
+        let control = self.job(ticket);
+        let task = self
+            .deeds
+            .spawn(async move { ops.backfill(&plan, Mode::Apply, control).await });
+        let work = async move { task.await.unwrap_or_else(|panicked| Err(fault(&panicked))) };
+        self.answer(work, move |outcome| {
+            Message::Backfill(backfill::Message::Backfilled { ticket, outcome })
+        });
+    }
+
+    /// What long work is given, its other end kept here and watched.
+    fn job(&mut self, ticket: Ticket) -> Control {
+        let (control, handle) = ops::control();
+        self.watch(ticket, &handle);
+        self.job = Some(handle);
+        control
     }
 
     /// Tells of progress, the newest only, until the work is over.
@@ -475,6 +515,32 @@ async fn one(ops: &Ops, change: Change, aim: &Aim) -> Result<Changed, Error> {
             Error::Internal(format!("{} is not a change of a token", change.verb())),
         ),
     }
+}
+
+/// Tests a key and takes the time.
+async fn try_key(ops: &Ops, key: Sealed) -> Result<Tried, Error> {
+    let key = key.into_secret();
+    let start = Instant::now();
+    let verdict = ops.verify(&key).await?;
+    let took = start.elapsed();
+    let answers = verdict.answers(&key);
+    Ok(Tried {
+        verdict,
+        answers,
+        took,
+    })
+}
+
+/// The numbers that a backfill is decided on. Those of the usual plans follow from the table's own; only others
+/// are counted apart.
+async fn count(ops: &Ops, plan: BackfillPlan) -> Result<Seen, Error> {
+    let counts = ops.counts().await?;
+    let todo = match (plan.audience, plan.filter.is_empty()) {
+        (Audience::Active, true) => counts.active.without(),
+        (Audience::All, true) => counts.active.without() + counts.inactive.without(),
+        (Audience::Staff, _) | (_, false) => ops.count_backfill(&plan).await?,
+    };
+    Ok(Seen { plan, counts, todo })
 }
 
 /// How long a question may take, and what ends it before.

@@ -172,10 +172,10 @@ fn work(model: &Model) -> Vec<Span<'static>> {
     let said = match job.progress.total {
         Some(total) => format!(
             "{} {} %   ",
-            job.name,
+            job.verb,
             gauge::percent(job.progress.reached(), total)
         ),
-        None => format!("{}   ", job.name),
+        None => format!("{}   ", job.verb),
     };
     vec![Span::styled(said, model.cx.look.style(Role::Key))]
 }
