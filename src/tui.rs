@@ -15,26 +15,30 @@ mod modal;
 mod model;
 mod moves;
 mod runner;
-pub mod screens;
+mod screens;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
 mod text;
 mod update;
 mod view;
 mod widgets;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind};
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{Stream, StreamExt};
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
-use ratatui::layout::Size;
+use ratatui::layout::{Position, Rect, Size};
 use thiserror::Error;
 use tokio::time::{sleep, sleep_until};
 
@@ -48,6 +52,8 @@ use message::{Message, Sent};
 use model::{Clock, Cx, Model};
 use runner::{Outside, Runner};
 use terminal::{Held, Host, Signalled, Signals};
+
+pub use screens::{ScreenId, all_actions};
 
 /// Between two frames at least: 60 a second are enough for any eye.
 const FRAME: Duration = Duration::from_millis(16);
@@ -166,6 +172,14 @@ pub enum Error {
     Signals(#[source] io::Error),
 }
 
+/// Reads `[keys]` against the tables of all screens.
+///
+/// # Errors
+/// All problems at once, each with its line; see [`keys::rebind`].
+pub fn rebind(entries: &[keys::Entry]) -> Result<KeyMap, Vec<keys::Problem>> {
+    keys::rebind(entries, &all_actions())
+}
+
 /// Runs the console on the real terminal and gives it back on every way out.
 ///
 /// # Errors
@@ -253,7 +267,7 @@ where
                 }
             },
             event = input.next() => match event {
-                Some(Ok(event)) => pending = gather(event, &mut input),
+                Some(Ok(event)) => pending = gather(event, &mut input).await,
                 Some(Err(_)) | None => break GONE,
             },
             Some(answer) = answers.recv() => pending.extend(console.runner.receive(answer)),
@@ -340,9 +354,12 @@ impl<B: Backend, H: Host> Console<'_, B, H> {
         let lost = |_| io::Error::other("the terminal took no frame");
         self.host.begin_frame()?;
         if self.redraw == Redraw::Everything {
+            // Not `clear`, which asks the terminal where its cursor is and waits for an answer that the event
+            // stream takes away.
+            let whole = self.terminal.size().map_err(lost)?;
             self.terminal
-                .clear()
-                .map_err(|_| io::Error::other("the terminal took no frame"))?;
+                .resize(Rect::from((Position::ORIGIN, whole)))
+                .map_err(lost)?;
         }
         self.terminal
             .draw(|frame| view::view(model, frame))
@@ -354,16 +371,18 @@ impl<B: Backend, H: Host> Console<'_, B, H> {
 
 /// The event and whatever is ready with it. Many different keys at once are a paste from a terminal that does not
 /// bracket it: they must not act as commands. One key many times is a held key.
-fn gather<S>(first: Event, input: &mut S) -> Vec<Message>
+async fn gather<S>(first: Event, input: &mut S) -> Vec<Message>
 where
     S: Stream<Item = io::Result<Event>> + Unpin,
 {
     let mut events = vec![first];
     while events.len() < EVENTS {
-        match input.next().now_or_never() {
-            Some(Some(Ok(event))) => events.push(event),
+        // Polled with this task's own waker: the event stream keeps the last one it saw, and would wake nobody
+        // after a look with an empty one.
+        match poll_fn(|cx| Poll::Ready(input.poll_next_unpin(cx))).await {
+            Poll::Ready(Some(Ok(event))) => events.push(event),
             // An error or the end comes again when it is asked for next.
-            Some(Some(Err(_)) | None) | None => break,
+            Poll::Ready(Some(Err(_)) | None) | Poll::Pending => break,
         }
     }
     let typed: Vec<char> = events.iter().filter_map(typed_char).collect();

@@ -165,7 +165,7 @@ impl Question {
             }
             Self::Users(_) | Self::Estimate => Duration::from_secs(30),
             // Reads the whole table, and nobody types while it does.
-            Self::Counts(_) => Duration::from_secs(120),
+            Self::Counts(_) => Duration::from_mins(2),
         }
     }
 }
@@ -195,7 +195,7 @@ pub enum Deed {
 pub enum Order {
     /// Stop after what is under way; what is done stays done.
     Stop,
-    /// Wait.
+    /// Wait after what is under way.
     Pause,
     /// Go on.
     Resume,

@@ -323,13 +323,13 @@ pub fn command(model: &mut Model, line: &str) -> Vec<Effect> {
         ("profile", name) if !name.is_empty() => {
             update::update_now(model, Message::Connect(name.to_owned()))
         }
-        ("user", rest) => match rest.split_once(' ') {
-            Some(("create", name)) => screens::create_user(model, name.trim()),
-            Some(_) | None => {
-                model.cx.say(Tone::Bad, "Write :user create NAME.");
-                Vec::new()
+        ("user", rest) => {
+            if let Some(("create", name)) = rest.split_once(' ') {
+                return screens::create_user(model, name.trim());
             }
-        },
+            model.cx.say(Tone::Bad, "Write :user create NAME.");
+            Vec::new()
+        }
         (name, "") => match KEYS.iter().find(|binding| binding.action.name == name) {
             Some(binding) => update(model, binding.message),
             None => screens::act(model, name).unwrap_or_else(|| {

@@ -61,19 +61,12 @@ pub fn copy_issued(cx: &Cx, form: Form) -> Vec<Effect> {
 /// `w` in that dialog: one key alone, several with their users' names before them.
 pub fn write_issued(cx: &Cx) -> Vec<Effect> {
     let issued = at_hand(cx);
-    let text: String = match issued {
+    let text = match issued {
         [] => return Vec::new(),
         [one] => format!("{}\n", one.key.expose()),
-        many => many
-            .iter()
-            .map(|issued| {
-                format!(
-                    "{}\t{}\n",
-                    issued.key.expose(),
-                    text::safe(&issued.username)
-                )
-            })
-            .collect(),
+        many => many.iter().fold(String::new(), |text, issued| {
+            text + issued.key.expose() + "\t" + &text::safe(&issued.username) + "\n"
+        }),
     };
     vec![Effect::Write {
         stem: "keys",

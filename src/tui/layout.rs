@@ -91,12 +91,13 @@ pub fn list(body: Rect, width: Width) -> ListAreas {
         Width::Shared | Width::Wide => 0,
     };
     let table = Rect {
-        width: rest.width - pane_width,
+        // One column of air before the pane's border.
+        width: rest.width - pane_width - u16::from(pane_width > 0),
         ..rest
     };
     // The pane begins beside the filter line: its head stands where nothing else is.
     let pane = (pane_width > 0).then(|| Rect {
-        x: table.right(),
+        x: body.right() - pane_width,
         width: pane_width,
         ..body
     });

@@ -80,8 +80,6 @@ pub enum Message {
     },
     /// Esc on the progress dialog, Ctrl-c, or `:stop`.
     StopJob,
-    /// Show the whole of the last error.
-    ShowNotice,
     /// For the Users screen.
     Users(users::Message),
     /// For the Test keys screen.

@@ -284,8 +284,8 @@ impl Modal {
             | Kind::Keys(_)
             | Kind::Report(_)
             | Kind::Choose(_)
-            | Kind::Help(_) => {}
-            Kind::Progress { .. } => {}
+            | Kind::Help(_)
+            | Kind::Progress { .. } => {}
         }
     }
 

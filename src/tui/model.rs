@@ -394,7 +394,7 @@ impl Cx {
                 self.deed = Some(Doing {
                     ticket,
                     since: self.clock.at,
-                })
+                });
             }
         }
         vec![Effect::Do { ticket, deed }]

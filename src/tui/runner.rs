@@ -32,7 +32,7 @@ use crate::tui::{Connect, Settings};
 /// Connecting takes no longer; a TLS handshake across the world does not either.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 /// We stop waiting for a change after this long; it is not cut off.
-const DEED_DEADLINE: Duration = Duration::from_secs(60);
+const DEED_DEADLINE: Duration = Duration::from_mins(1);
 /// A cancelled question has so long to reach the server with its cancel.
 const CANCEL_DEADLINE: Duration = Duration::from_secs(3);
 /// On leaving, work under way has so long to end its transaction.
@@ -44,6 +44,10 @@ const ANSWERS: usize = 64;
 
 /// What comes back from a task.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "answers are moved once and never kept in numbers"
+)]
 pub enum Answer {
     /// A message as it is.
     Told(Message),

@@ -77,14 +77,11 @@ pub fn update_now(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Progressed { ticket, progress } => {
             if let Some(job) = model.cx.job.as_mut().filter(|job| job.ticket == ticket) {
                 job.progress = progress;
+                model.cx.heard(&Ok(()));
             }
             Vec::new()
         }
         Message::StopJob => model.cx.stop_job(),
-        Message::ShowNotice => {
-            show_notice(model);
-            Vec::new()
-        }
         Message::Users(message) => users::update(&mut model.users, message, &mut model.cx),
         Message::TestKeys(message) => screens::test_keys(model, message),
         Message::Backfill(message) => screens::backfill(model, message),

@@ -7,4 +7,5 @@
 )]
 
 mod connect;
+mod layers;
 mod private;

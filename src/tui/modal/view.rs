@@ -1,6 +1,7 @@
 //! Draws the dialogs: one box for all, over whatever is below.
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -105,6 +106,7 @@ fn draw(page: &Page, cx: &Cx, frame: &mut Frame, area: Rect) {
         Span::styled(format!(" {rule}─{}", if sides { "┐" } else { "─" }), style),
     ]);
     Clear.render(area, frame.buffer_mut());
+    clear_halves(frame.buffer_mut(), area);
     frame.render_widget(
         head,
         Rect {
@@ -170,13 +172,26 @@ fn draw(page: &Page, cx: &Cx, frame: &mut Frame, area: Rect) {
     }
 }
 
+/// A wide character that begins left of the box would reach into it: it goes.
+fn clear_halves(buffer: &mut Buffer, area: Rect) {
+    let Some(x) = area.x.checked_sub(1) else {
+        return;
+    };
+    for y in area.y..area.bottom() {
+        if let Some(cell) = buffer.cell_mut((x, y))
+            && text::width(cell.symbol()) > 1
+        {
+            cell.set_symbol(" ");
+        }
+    }
+}
+
 /// A key and what it does, then another far to the right.
 fn choices(left: (&str, &str), right: &str, cx: &Cx, columns: usize) -> Line<'static> {
     let used = text::width(left.0) + 1 + text::width(left.1);
     let gap = columns
         .saturating_sub(used + text::width(right))
-        .max(2)
-        .min(8);
+        .clamp(2, 8);
     Line::from(vec![
         Span::styled(left.0.to_owned(), cx.look.style(Role::Key)),
         Span::raw(format!(" {}{}{right}", left.1, " ".repeat(gap))),
@@ -243,7 +258,7 @@ fn keys_page(keys: &Keys, cx: &Cx, columns: usize, room: usize) -> Page {
     let shown = keys
         .until
         .map(|until| until.saturating_duration_since(cx.clock.at));
-    if let [issued] = keys.issued.as_slice() {
+    if let ([issued], []) = (keys.issued.as_slice(), keys.notes.as_slice()) {
         page.styled(
             &spoken(issued, shown.is_some()),
             cx.look.style(Role::Head),

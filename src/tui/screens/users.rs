@@ -102,10 +102,6 @@ pub enum Plain {
 
 /// What can happen on this screen.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "messages are moved once and never kept in numbers"
-)]
 pub enum Message {
     /// The screen came into sight, or a database was opened.
     Entered,
@@ -242,6 +238,10 @@ fn has_row(state: &State) -> bool {
     state.window.current().is_some()
 }
 
+fn can_open(state: &State) -> bool {
+    has_row(state) && state.open == Open::No
+}
+
 /// The keys of this screen.
 pub const KEYS: &[Binding<State, Message>] = &[
     Binding::looks(
@@ -251,7 +251,7 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Open,
     )
     .hint(1, "open")
-    .when(has_row),
+    .when(can_open),
     Binding::looks(
         "filter",
         &[Key::char('/')],

@@ -6,7 +6,6 @@ use std::fmt;
 use crossterm::event::{Event, KeyCode};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
-use ratatui::text::Line;
 use tui_input::backend::crossterm::to_input_request;
 use tui_input::{Input, InputRequest};
 use zeroize::Zeroize;
@@ -179,15 +178,10 @@ impl Field {
         (text::fit(&format!("{head}{after}"), columns), column)
     }
 
-    /// Draws it after `label` and puts the terminal's cursor in it where `focused`.
-    pub fn draw(&self, label: &str, focus: Focus, frame: &mut Frame, area: Rect) {
-        let label_width = text::width(label);
-        let columns = usize::from(area.width).saturating_sub(label_width);
-        let (shown, column) = self.window(columns);
-        frame.render_widget(Line::raw(format!("{label}{shown}")), area);
-        let x = usize::from(area.x) + label_width + column;
-        if focus == Focus::Here
-            && let Ok(x) = u16::try_from(x)
+    /// Puts the terminal's cursor where the next letter goes, the field beginning `offset` columns into `area`.
+    pub fn place_cursor(&self, offset: usize, frame: &mut Frame, area: Rect) {
+        let (_, column) = self.window(usize::from(area.width).saturating_sub(offset));
+        if let Ok(x) = u16::try_from(usize::from(area.x) + offset + column)
             && x < area.right()
         {
             frame.set_cursor_position(Position::new(x, area.y));

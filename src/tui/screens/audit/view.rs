@@ -31,7 +31,7 @@ pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
 }
 
 fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
-    let (typed, column) = state.line.window(usize::from(area.width).saturating_sub(3));
+    let (typed, _) = state.line.window(usize::from(area.width).saturating_sub(2));
     let spans = vec![
         Span::styled(" /", cx.look.style(Role::Key)),
         Span::raw(typed),
@@ -39,11 +39,8 @@ fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
         Span::raw(format!("  {}", count(state))),
     ];
     frame.render_widget(Line::from(spans), area);
-    if state.focus == Focus::Here
-        && let Ok(x) = u16::try_from(usize::from(area.x) + 2 + column)
-        && x < area.right()
-    {
-        frame.set_cursor_position((x, area.y));
+    if state.focus == Focus::Here {
+        state.line.place_cursor(2, frame, area);
     }
 }
 

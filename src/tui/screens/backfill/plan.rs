@@ -23,11 +23,12 @@ pub const fn whom(audience: Audience) -> &'static str {
 
 /// `active users without a drf token matching "ali"`.
 pub fn sentence(state: &State) -> String {
-    let mut said = format!("{} without a drf token", whom(state.plan.audience));
-    if !state.typed.is_empty() {
-        said.push_str(&format!(" matching \"{}\"", text::fit(&state.typed, 30)));
+    let whom = whom(state.plan.audience);
+    if state.typed.is_empty() {
+        return format!("{whom} without a drf token");
     }
-    said
+    let typed = text::fit(&state.typed, 30);
+    format!("{whom} without a drf token matching \"{typed}\"")
 }
 
 /// How the new keys look, in words; nothing where the profile decides.
@@ -127,16 +128,17 @@ fn count_anew(state: &State, cx: &mut Cx) -> Vec<Effect> {
 
 /// The command that does the same.
 pub fn same_as(state: &State) -> String {
-    let mut command = "tokenward token backfill".to_owned();
-    let mut filter = state.typed.replace('\'', r"'\''");
-    match state.plan.audience {
-        Audience::Active => {}
-        Audience::All => command.push_str(" --all"),
-        Audience::Staff => filter = format!("is:staff {filter}"),
+    let typed = state.typed.replace('\'', r"'\''");
+    let (all, filter) = match state.plan.audience {
+        Audience::Active => ("", typed),
+        Audience::All => (" --all", typed),
+        Audience::Staff => ("", format!("is:staff {typed}")),
+    };
+    match filter.trim() {
+        "" => format!("tokenward token backfill{all}"),
+        filter => format!(
+            "tokenward token backfill{all} --filter '{}'",
+            text::safe(filter)
+        ),
     }
-    let filter = filter.trim();
-    if !filter.is_empty() {
-        command.push_str(&format!(" --filter '{}'", text::safe(filter)));
-    }
-    command
 }

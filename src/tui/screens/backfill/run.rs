@@ -140,16 +140,18 @@ pub fn ended(
 
 fn said(report: &BackfillReport) -> (Tone, String) {
     let tokens = if report.done == 1 { "token" } else { "tokens" };
-    let mut said = format!("Backfill: {} {tokens} made", grouped(report.done));
-    if report.already > 0 {
-        said.push_str(&format!(", {} already had one", grouped(report.already)));
-    }
-    said.push_str(&format!(", in {}", span(report.elapsed)));
+    let already = match report.already {
+        0 => String::new(),
+        many => format!(", {} already had one", grouped(many)),
+    };
+    let (done, time) = (grouped(report.done), span(report.elapsed));
+    let said = format!("Backfill: {done} {tokens} made{already}, in {time}.");
     if report.stopped {
-        said.push_str(". Stopped; starting again goes on where it stopped.");
-        return (Tone::Plain, said);
+        let more = " Stopped; starting again goes on where it stopped.";
+        (Tone::Plain, said + more)
+    } else {
+        (Tone::Good, said)
     }
-    (Tone::Good, said + ".")
 }
 
 fn failed(error: &Error, progress: &Progress, cx: &mut Cx) {

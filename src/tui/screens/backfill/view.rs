@@ -34,11 +34,10 @@ pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
 fn head(state: &State, cx: &Cx, columns: usize) -> Line<'static> {
     let (word, role) = status(state, cx);
     let room = columns.saturating_sub(text::width(&word) + 9);
-    let mut sentence = plan::sentence(state);
-    let keys = plan::keys(&state.plan);
-    if !keys.is_empty() {
-        sentence.push_str(&format!("   {keys}"));
-    }
+    let sentence = match plan::keys(&state.plan) {
+        "" => plan::sentence(state),
+        keys => format!("{}   {keys}", plan::sentence(state)),
+    };
     let sentence = text::pad(&sentence, room);
     Line::from(vec![
         Span::styled(" For  ", cx.look.style(Role::Head)),

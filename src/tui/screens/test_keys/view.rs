@@ -20,7 +20,7 @@ use super::{State, Tested, covered};
 /// The length of a key as REST framework makes it: `generate_key()` gives 20 bytes in hex.
 const KEY_LENGTH: usize = 40;
 /// Columns before the line's text.
-const LABEL: u16 = 6;
+const LABEL: usize = 6;
 /// A verdict older than this shows its age.
 const OLD: u64 = 30;
 
@@ -48,25 +48,27 @@ pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
 }
 
 fn line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
-    let label = Span::styled(" Key ", cx.look.style(Role::Head));
     let seen = state.shown.is_some_and(|until| cx.clock.at < until);
-    if state.focus == Focus::Here && !state.line.is_empty() {
-        state.line.draw(" Key ▏", Focus::Here, frame, area);
-        return;
-    }
-    let dim = cx.look.style(Role::Dim);
-    let (shown, style) = match (state.line.is_empty(), seen) {
-        (true, _) => ("Paste a key, a header or a log".to_owned(), dim),
-        (false, true) => (
-            text::safe(state.line.value()).into_owned(),
-            cx.look.style(Role::Warn),
-        ),
-        (false, false) => (text::safe(&covered(state)).into_owned(), Style::new()),
+    let room = usize::from(area.width).saturating_sub(LABEL);
+    let (shown, style) = if state.line.is_empty() {
+        let said = "Paste a key, a header or a log".to_owned();
+        (said, cx.look.style(Role::Dim))
+    } else if state.focus == Focus::Here {
+        (state.line.window(room).0, Style::new())
+    } else if seen {
+        let clear = text::safe(state.line.value()).into_owned();
+        (clear, cx.look.style(Role::Warn))
+    } else {
+        (text::safe(&covered(state)).into_owned(), Style::new())
     };
-    let spans = vec![label, Span::raw("▏"), Span::styled(shown, style)];
+    let spans = vec![
+        Span::styled(" Key ", cx.look.style(Role::Head)),
+        Span::raw("▏"),
+        Span::styled(shown, style),
+    ];
     frame.render_widget(Line::from(spans), area);
     if state.focus == Focus::Here {
-        frame.set_cursor_position((area.x + LABEL, area.y));
+        state.line.place_cursor(LABEL, frame, area);
     }
 }
 

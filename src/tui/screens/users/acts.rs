@@ -178,18 +178,17 @@ fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confirm {
         ),
         _ => format!("{} {} {} on {place}?", words.verb, hit.len(), words.what),
     };
-    let supers = hit.iter().filter(|row| row.user.is_superuser).count();
     let mut about = Vec::new();
     if let [row] = hit {
         about.push(told_of(row));
     } else {
-        let mut said = format!("{} users", hit.len());
-        match supers {
-            0 => {}
-            1 => said.push_str(", 1 superuser"),
-            many => said.push_str(&format!(", {many} superusers")),
-        }
-        about.push(said);
+        let supers = hit.iter().filter(|row| row.user.is_superuser).count();
+        let supers = match supers {
+            0 => String::new(),
+            1 => ", 1 superuser".to_owned(),
+            many => format!(", {many} superusers"),
+        };
+        about.push(format!("{} users{supers}", hit.len()));
     }
     if left_out > 0 {
         let why = if change == Change::Generate {
@@ -379,13 +378,16 @@ fn show_report(state: &mut State, change: Change, report: ManyReport, cx: &mut C
             }
         }
     }
-    let mut said = format!("{done} {}", words(change).past);
-    if !notes.is_empty() {
-        said.push_str(&format!(", {} failed", notes.len()));
-    }
-    if report.stopped {
-        said.push_str(", stopped; the rest is as it was");
-    }
+    let failed = match notes.len() {
+        0 => String::new(),
+        many => format!(", {many} failed"),
+    };
+    let stopped = if report.stopped {
+        ", stopped; the rest is as it was"
+    } else {
+        ""
+    };
+    let said = format!("{done} {}{failed}{stopped}", words(change).past);
     let tone = if notes.is_empty() {
         Tone::Good
     } else {

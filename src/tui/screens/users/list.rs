@@ -12,6 +12,7 @@ use crate::tui::message::Message as Top;
 use crate::tui::modal::{Choose, Item, Kind};
 use crate::tui::model::{Cx, Link, Manner, Tone};
 use crate::tui::moves::Step;
+use crate::tui::text::grouped;
 use crate::tui::widgets::field::{Field, Focus};
 
 use super::window::{Edge, Land, PAGE};
@@ -435,7 +436,10 @@ fn gathered(state: &mut State, page: Page<UserRow>, cx: &mut Cx) -> Vec<Effect> 
             } else {
                 ""
             };
-            cx.say(Tone::Plain, format!("Marked {many}{more}."));
+            cx.say(
+                Tone::Plain,
+                format!("Marked {}{more}.", grouped(many as u64)),
+            );
             Vec::new()
         }
     }

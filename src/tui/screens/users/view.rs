@@ -58,7 +58,7 @@ fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
         if state.anchor.is_some() {
             said.push(Span::styled("range, v ends it", cx.look.style(Role::Mark)));
         }
-        if area.width >= 63 {
+        if area.width >= 62 {
             said.push(Span::raw(sort_words(state)));
         }
     }
@@ -73,13 +73,7 @@ fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
     }
     frame.render_widget(Line::from(spans), area);
     if state.focus == Focus::Here {
-        let (_, column) = state.line.window(usize::from(area.width));
-        let x = usize::from(area.x) + 2 + column;
-        if let Ok(x) = u16::try_from(x)
-            && x < area.right()
-        {
-            frame.set_cursor_position((x, area.y));
-        }
+        state.line.place_cursor(2, frame, area);
     }
 }
 
@@ -96,7 +90,7 @@ fn sort_words(state: &State) -> String {
 }
 
 fn count(state: &State) -> String {
-    let shown = state.window.len() as u64;
+    let shown = state.window.count() as u64;
     match (
         state.loaded,
         state.filter.is_empty(),
@@ -331,7 +325,7 @@ fn details(state: &State, row: &UserRow, cx: &Cx, columns: usize) -> Vec<Line<'s
         facts.push(("Groups", known.groups.join(", ")));
     }
     for (head, fact) in facts {
-        let wrapped = crate::tui::text::wrap(&fact, columns.saturating_sub(9).max(8));
+        let wrapped = crate::tui::text::wrap(&fact, columns.saturating_sub(8).max(8));
         for (at, part) in wrapped.into_iter().enumerate() {
             let head = if at == 0 { head } else { "" };
             lines.push(Line::from(vec![

@@ -67,7 +67,7 @@ pub struct Window {
 impl Window {
     /// How many rows are in memory.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.rows.len()
     }
 
