@@ -229,7 +229,8 @@ pub fn entered_field(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// Pasted text goes into the filter that has the focus; anywhere else it is a key to be tested, or holds one.
+/// Pasted text goes into the filter that has the focus; anywhere else a key in it opens Test keys. Text without one
+/// was meant for another window: nobody is taken from his screen by it.
 pub fn pasted(model: &mut Model, text: Sealed) -> Vec<Effect> {
     let filter = match model.screen {
         ScreenId::Users => users::field(&mut model.users),
@@ -240,7 +241,9 @@ pub fn pasted(model: &mut Model, text: Sealed) -> Vec<Effect> {
         Some(Taken::Changed) => edited(model),
         Some(Taken::Moved | Taken::No) => Vec::new(),
         None => {
-            model.screen = ScreenId::TestKeys;
+            if test_keys::holds_key(&text) {
+                model.screen = ScreenId::TestKeys;
+            }
             update_now(model, Message::TestKeys(test_keys::Message::Pasted(text)))
         }
     }

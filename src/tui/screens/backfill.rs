@@ -143,7 +143,7 @@ pub const KEYS: &[Binding<State, Message>] = &[
         "for whom: active, all, staff, a filter; format drf or twd_",
         Message::Change,
     )
-    .hint(2, "change")
+    .hint(2, "change: all, staff, a filter")
     .when(is_idle),
     Binding::looks(
         "pause",
@@ -208,7 +208,7 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
     }
 }
 
-fn entered(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
+fn entered(state: &State, cx: &mut Cx) -> Vec<Effect> {
     // While it runs the numbers change with every batch; they are counted when it is over.
     if cx.place.is_none() || is_running(state) || cx.is_waiting(Slot::Counts) {
         return Vec::new();
@@ -221,13 +221,10 @@ fn entered(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
 }
 
 /// Counting reads the whole table, so nobody but a person has it done again and again.
-fn refresh(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
+fn refresh(state: &State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
     match manner {
         Manner::Loud => count(state, manner, cx),
-        Manner::Quiet if state.current().is_none() && !cx.is_waiting(Slot::Counts) => {
-            entered(state, cx)
-        }
-        Manner::Quiet => link::ping(cx),
+        Manner::Quiet => link::keep_alive(cx),
     }
 }
 

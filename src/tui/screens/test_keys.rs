@@ -174,6 +174,15 @@ pub fn field(state: &mut State, key: Key) -> Option<&mut Field> {
     }
 }
 
+/// Whether there is a key in `text`, or several.
+#[must_use]
+pub fn holds_key(text: &Sealed) -> bool {
+    match found::one_key(text.expose()) {
+        Ok(_) | Err(NoKey::Several(_)) => true,
+        Err(NoKey::Nothing | NoKey::None) => false,
+    }
+}
+
 impl State {
     /// Whether Esc has nothing to do here.
     #[must_use]
@@ -263,7 +272,7 @@ fn refresh(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
     }
     match state.tested {
         Some(_) => test(state, manner, cx),
-        None => link::ping(cx),
+        None => link::keep_alive(cx),
     }
 }
 

@@ -43,7 +43,7 @@ pub fn entered(state: &State, cx: &mut Cx) -> Vec<Effect> {
 
 /// Reads the file again, and asks the database whether it is there: the file cannot tell.
 pub fn refresh(state: &State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
-    let mut effects = link::ping(cx);
+    let mut effects = link::keep_alive(cx);
     if !cx.is_waiting(Slot::Audit) {
         effects.extend(load(state, manner, cx));
     }

@@ -126,6 +126,8 @@ pub fn ended(
             if report.stopped {
                 End::Stopped
             } else {
+                // Who got a token elsewhere meanwhile is no longer missing.
+                progress.total = Some(progress.reached());
                 End::Done
             }
         }

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use crate::domain::audit::Verb;
 use crate::ops::{Audience, Progress};
 use crate::text;
+use crate::tui::effect::Slot;
 use crate::tui::look::Role;
 use crate::tui::model::{Cx, Stopping};
 use crate::tui::text::{grouped, span, whole};
@@ -49,7 +50,7 @@ fn head(state: &State, cx: &Cx, columns: usize) -> Line<'static> {
 /// How the work is, in a word.
 fn status(state: &State, cx: &Cx) -> (String, Role) {
     match &state.run {
-        Run::Never if cx.loading().is_some() => ("counting".to_owned(), Role::Key),
+        Run::Never if cx.is_waiting(Slot::Counts) => ("counting".to_owned(), Role::Key),
         Run::Never => (String::new(), Role::Base),
         Run::On { since, hold } => {
             let job = cx.job.as_ref();
@@ -87,7 +88,7 @@ fn row(name: &str, numbers: [Option<u64>; 3]) -> String {
 /// Who has a token and who lacks one.
 fn table(state: &State, cx: &Cx, width: u16) -> Vec<Line<'static>> {
     let Some((seen, at)) = &state.seen else {
-        let said = if cx.loading().is_some() {
+        let said = if cx.is_waiting(Slot::Counts) {
             " Counting who lacks a token… Esc cancels"
         } else {
             " Nothing was counted yet; Ctrl-r counts."

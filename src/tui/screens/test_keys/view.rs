@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 
 use crate::ops::{Answer, UserDetail, Verdict};
 use crate::text;
+use crate::tui::effect::Slot;
 use crate::tui::look::Role;
 use crate::tui::model::{Cx, Link};
 use crate::tui::text::{span, whole, wrap};
@@ -37,12 +38,10 @@ pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
     };
     line(state, cx, frame, first);
     let columns = usize::from(area.width).saturating_sub(2);
-    let below = match (&state.tested, cx.loading()) {
-        (Some(tested), _) => verdict(state, tested, cx, columns),
-        (None, Some(_)) if state.focus == Focus::Elsewhere && !state.line.is_empty() => {
-            vec![Line::raw(" Testing… Esc cancels")]
-        }
-        (None, _) => idle(state, cx, columns),
+    let below = match &state.tested {
+        Some(tested) => verdict(state, tested, cx, columns),
+        None if cx.is_waiting(Slot::Verify) => vec![Line::raw(" Testing… Esc cancels")],
+        None => idle(state, cx, columns),
     };
     lines::draw(below, frame, rest);
 }
