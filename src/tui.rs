@@ -2,9 +2,11 @@
 //! line calls it with a way to connect, the tests call it with scripted keys on a backend that is no terminal.
 
 mod clipboard;
+mod cx;
 mod effect;
 mod export;
 mod global;
+mod input;
 mod keyring;
 pub mod keys;
 mod layout;
@@ -16,6 +18,7 @@ mod model;
 mod moves;
 mod runner;
 mod screens;
+mod startup;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
@@ -24,143 +27,29 @@ mod update;
 mod view;
 mod widgets;
 
-use std::fmt;
-use std::future::poll_fn;
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind};
-use futures_util::future::BoxFuture;
+use crossterm::event::{Event, EventStream};
 use futures_util::{Stream, StreamExt};
-use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::layout::{Position, Rect, Size};
 use thiserror::Error;
 use tokio::time::{sleep, sleep_until};
 
-use crate::domain::moment::Moment;
-use crate::ops::{self, Ops};
-
-use effect::{Leave, Sealed};
-use keys::{Key, KeyMap};
-use look::Look;
+use effect::Leave;
+use keys::KeyMap;
 use message::{Message, Sent};
 use model::{Clock, Cx, Model};
 use runner::{Outside, Runner};
 use terminal::{Held, Host, Signalled, Signals};
 
 pub use screens::{ScreenId, all_actions};
+pub use startup::{Clipboard, Connect, Exit, ProfileInfo, Settings, Startup, TimeStyle};
 
 /// Between two frames at least: 60 a second are enough for any eye.
 const FRAME: Duration = Duration::from_millis(16);
-/// More keys than this in one moment, and different ones, were typed by no hand.
-const BURST: usize = 6;
-/// Events taken together at most.
-const EVENTS: usize = 4_096;
-
-/// Opens a profile by its name.
-pub type Connect = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Ops, ops::Error>> + Send + Sync>;
-
-/// A profile as the list shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProfileInfo {
-    /// Its name.
-    pub name: String,
-    /// Its ANSI colour.
-    pub color: Option<String>,
-    /// Changes are confirmed by typing its name.
-    pub protected: bool,
-    /// Nothing can be changed there.
-    pub read_only: bool,
-}
-
-/// How times are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TimeStyle {
-    /// `2 min`, `3 y`.
-    #[default]
-    Relative,
-    /// In the local zone.
-    Local,
-    /// In UTC.
-    Utc,
-}
-
-/// How a key gets to the clipboard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Clipboard {
-    /// tmux inside tmux, else a local program, else OSC 52.
-    #[default]
-    Auto,
-    /// tmux's own buffer.
-    Tmux,
-    /// A program such as `wl-copy`, `xclip` or `pbcopy`.
-    Local,
-    /// The terminal's escape sequence.
-    Osc52,
-    /// Not at all.
-    Off,
-}
-
-/// `[ui]`.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How times are written at first.
-    pub time: TimeStyle,
-    /// How a key gets to the clipboard.
-    pub clipboard: Clipboard,
-    /// After how long the clipboard is cleared.
-    pub clipboard_clear: Duration,
-    /// How long `x` shows a key.
-    pub reveal: Duration,
-    /// Colours and glyphs.
-    pub look: Look,
-    /// Where files are written that the person asks for.
-    pub folder: PathBuf,
-}
-
-/// All that the console is started with.
-#[derive(Clone)]
-pub struct Startup {
-    /// What can be connected to.
-    pub profiles: Vec<ProfileInfo>,
-    /// Which of them is opened; `None`: the list is shown.
-    pub first: Option<String>,
-    /// Opens one.
-    pub connect: Connect,
-    /// `[ui]`.
-    pub settings: Settings,
-    /// `[keys]`, as [`keys::rebind`] read it.
-    pub keys: KeyMap,
-    /// The local time zone.
-    pub zone: TimeZone,
-    /// The calendar's present; tests hold it still.
-    pub now: fn() -> Moment,
-}
-
-impl fmt::Debug for Startup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Startup")
-            .field("profiles", &self.profiles)
-            .field("first", &self.first)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
-
-/// How the console ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exit {
-    /// The exit code: 0, 129 (terminal gone), 130 (Ctrl-c), 143 (SIGTERM).
-    pub code: u8,
-    /// What is to be said once the terminal is given back.
-    pub note: Option<String>,
-}
-
 /// Why the console could not run.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -267,7 +156,7 @@ where
                 }
             },
             event = input.next() => match event {
-                Some(Ok(event)) => pending = gather(event, &mut input).await,
+                Some(Ok(event)) => pending = input::gather(event, &mut input).await,
                 Some(Err(_)) | None => break GONE,
             },
             Some(answer) = answers.recv() => pending.extend(console.runner.receive(answer)),
@@ -369,49 +258,5 @@ impl<B: Backend, H: Host> Console<'_, B, H> {
     }
 }
 
-/// The event and whatever is ready with it. Many different keys at once are a paste from a terminal that does not
-/// bracket it: they must not act as commands. One key many times is a held key.
-async fn gather<S>(first: Event, input: &mut S) -> Vec<Message>
-where
-    S: Stream<Item = io::Result<Event>> + Unpin,
-{
-    let mut events = vec![first];
-    while events.len() < EVENTS {
-        // Polled with this task's own waker: the event stream keeps the last one it saw, and would wake nobody
-        // after a look with an empty one.
-        match poll_fn(|cx| Poll::Ready(input.poll_next_unpin(cx))).await {
-            Poll::Ready(Some(Ok(event))) => events.push(event),
-            // An error or the end comes again when it is asked for next.
-            Poll::Ready(Some(Err(_)) | None) | Poll::Pending => break,
-        }
-    }
-    let typed: Vec<char> = events.iter().filter_map(typed_char).collect();
-    let held = typed.windows(2).all(|pair| pair[0] == pair[1]);
-    if typed.len() == events.len() && typed.len() >= BURST && !held {
-        let text: String = typed.into_iter().collect();
-        return vec![Message::Pasted(Sealed::new(text))];
-    }
-    events.into_iter().filter_map(message_of).collect()
-}
-
-/// What an event would type, were it part of a paste.
-fn typed_char(event: &Event) -> Option<char> {
-    let Event::Key(key) = event else {
-        return None;
-    };
-    match key.code {
-        KeyCode::Enter => Some('\n'),
-        KeyCode::Tab => Some('\t'),
-        _ => Key::from_event(key).typed(),
-    }
-}
-
-fn message_of(event: Event) -> Option<Message> {
-    match event {
-        Event::Key(key) if key.kind == KeyEventKind::Release => None,
-        Event::Key(key) => Some(Message::Pressed(Key::from_event(&key))),
-        Event::Paste(text) => Some(Message::Pasted(Sealed::new(text))),
-        Event::Resize(width, height) => Some(Message::Resized(Size::new(width, height))),
-        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
-    }
-}
+#[cfg(test)]
+mod tests;

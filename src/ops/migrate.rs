@@ -97,15 +97,3 @@ impl Migration {
         }
     }
 }
-
-/// Brings a database of our own, the private one or the demo, up to date. Costs one question when it is.
-///
-/// # Errors
-/// When the database refuses or is away.
-pub async fn keep_current(conn: Pooled) -> Result<(), Error> {
-    let mut migrator = Migrator::new(conn);
-    if !migrator.is_current().await? {
-        migrator.apply().await?;
-    }
-    Ok(())
-}

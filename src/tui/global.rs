@@ -7,7 +7,7 @@ use crate::tui::TimeStyle;
 use crate::tui::effect::{Effect, Leave, Slot};
 use crate::tui::keys::{Action, Binding, Key};
 use crate::tui::message::Message;
-use crate::tui::modal::{Choose, Command, Commands, Item, Kind, Report};
+use crate::tui::modal::{Choose, Command, Commands, Confirm, Item, Kind, Need, Report};
 use crate::tui::model::{Link, Model, Tone};
 use crate::tui::screens::{self, ScreenId};
 use crate::tui::widgets::field::Field;
@@ -36,8 +36,10 @@ pub enum Global {
     Redraw,
     /// Give the terminal to the shell.
     Suspend,
-    /// Leave.
+    /// Leave; asks first while work is under way.
     Quit,
+    /// Leave without asking.
+    QuitNow,
     /// Esc: a step back.
     Back,
     /// Ctrl-c: stop the work, else leave.
@@ -177,11 +179,30 @@ pub fn update(model: &mut Model, wish: Global) -> Vec<Effect> {
         },
         Global::Redraw => vec![Effect::Redraw],
         Global::Suspend => vec![Effect::Suspend],
-        Global::Quit => vec![Effect::Quit(Leave::Quit)],
+        Global::Quit if model.cx.job.is_some() => {
+            ask_quit(model);
+            Vec::new()
+        }
+        Global::Quit | Global::QuitNow => vec![Effect::Quit(Leave::Quit)],
         Global::Back => back(model),
         Global::Stop if model.cx.job.is_some() => update::update_now(model, Message::StopJob),
         Global::Stop => vec![Effect::Quit(Leave::Interrupted)],
     }
+}
+
+/// Leaving stops the work that runs, so it asks.
+fn ask_quit(model: &mut Model) {
+    let work = model.cx.job.as_ref().map_or("work", |job| job.verb.word());
+    model.cx.open(Kind::Confirm(Confirm {
+        title: format!("Quit while {work} is under way?"),
+        about: vec!["It stops then. What is done stays done.".to_owned()],
+        whom: Vec::new(),
+        same_as: String::new(),
+        verb: "quit",
+        need: Need::Yes,
+        scroll: 0,
+        then: Box::new(Message::Global(Global::QuitNow)),
+    }));
 }
 
 /// Shows `screen`.
@@ -252,6 +273,7 @@ fn commands(model: &Model) -> Commands {
     let cx = &model.cx;
     let of = |action: &Action| Command {
         name: action.name.to_owned(),
+        argument: "",
         key: cx
             .keys
             .keys(action)
@@ -269,7 +291,8 @@ fn commands(model: &Model) -> Commands {
     });
     if creatable {
         all.push(Command {
-            name: "user create NAME".to_owned(),
+            name: "user create".to_owned(),
+            argument: " NAME",
             key: String::new(),
             help: "a new user without a password",
         });

@@ -89,6 +89,10 @@ pub fn tick(model: &mut Model) -> Vec<Effect> {
         Link::Live { heard } => {
             let idle = now.saturating_duration_since(cx.touched) >= IDLE;
             let due = now.saturating_duration_since(heard) >= REFRESH;
+            // A question may hang on a connection that is dead: a ping of its own finds out.
+            if now.saturating_duration_since(heard) >= 2 * REFRESH && !cx.is_waiting(Slot::Ping) {
+                return ping(cx);
+            }
             if idle && due && cx.loading().is_none() && !cx.is_waiting(Slot::Refresh) {
                 screens::refresh(model, Manner::Quiet)
             } else {

@@ -2,39 +2,36 @@
 //! database never holds up a key; a new question in a slot cancels the one before, on the server too. The loop in
 //! `tui.rs` owns it.
 
+mod file;
+mod limits;
+mod read;
+
 use std::collections::HashMap;
 use std::future::Future;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::moment::Moment;
 use crate::domain::user::NewUser;
-use crate::ops::{
-    self, Aim, Audience, BackfillPlan, Change, Changed, Control, Error, Handle, Mode, Ops,
-};
+use crate::ops::{self, Aim, BackfillPlan, Change, Changed, Control, Error, Handle, Mode, Ops};
 use crate::tui::clipboard::{self, Route, Tool};
 use crate::tui::effect::{Deed, Effect, Keep, Leave, Order, Question, Sealed, Slot, Ticket};
 use crate::tui::message::{Message, Sent};
 use crate::tui::model::Place;
-use crate::tui::screens::backfill::Seen;
-use crate::tui::screens::test_keys::Tried;
 use crate::tui::screens::{audit, backfill, test_keys, users};
 use crate::tui::{Connect, Settings};
+
+use limits::{Late, Limits, fault, guarded};
+use read::{count, try_key};
 
 /// Connecting takes no longer; a TLS handshake across the world does not either.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 /// We stop waiting for a change after this long; it is not cut off.
 const DEED_DEADLINE: Duration = Duration::from_mins(1);
-/// A cancelled question has so long to reach the server with its cancel.
-const CANCEL_DEADLINE: Duration = Duration::from_secs(3);
 /// On leaving, work under way has so long to end its transaction.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
 /// Progress is told so often.
@@ -460,7 +457,7 @@ impl Runner {
     fn write(&self, stem: &'static str, extension: &'static str, text: Sealed) {
         let (answers, folder) = (self.answers.clone(), self.settings.folder.clone());
         tokio::task::spawn_blocking(move || {
-            let outcome = write_new(&folder, stem, extension, text.expose());
+            let outcome = file::write_new(&folder, stem, extension, text.expose());
             // The loop is gone: nobody is left to tell.
             let _ = answers.blocking_send(Answer::Told(Message::Written { outcome }));
         });
@@ -519,125 +516,4 @@ async fn one(ops: &Ops, change: Change, aim: &Aim) -> Result<Changed, Error> {
             Error::Internal(format!("{} is not a change of a token", change.verb())),
         ),
     }
-}
-
-/// Tests a key and takes the time.
-async fn try_key(ops: &Ops, key: Sealed) -> Result<Tried, Error> {
-    let key = key.into_secret();
-    let start = Instant::now();
-    let verdict = ops.verify(&key).await?;
-    let took = start.elapsed();
-    let answers = verdict.answers(&key);
-    Ok(Tried {
-        verdict,
-        answers,
-        took,
-    })
-}
-
-/// The numbers that a backfill is decided on. Those of the usual plans follow from the table's own; only others
-/// are counted apart.
-async fn count(ops: &Ops, plan: BackfillPlan) -> Result<Seen, Error> {
-    let counts = ops.counts().await?;
-    let todo = match (plan.audience, plan.filter.is_empty()) {
-        (Audience::Active, true) => counts.active.without(),
-        (Audience::All, true) => counts.active.without() + counts.inactive.without(),
-        (Audience::Staff, _) | (_, false) => ops.count_backfill(&plan).await?,
-    };
-    Ok(Seen { plan, counts, todo })
-}
-
-/// How long a question may take, and what ends it before.
-struct Limits {
-    token: CancellationToken,
-    deadline: Duration,
-}
-
-/// What it means that an answer is late.
-#[derive(Clone, Copy)]
-enum Late {
-    /// The database is away.
-    Away,
-    /// The question was too much.
-    Slow,
-}
-
-impl Limits {
-    async fn hold<T>(
-        self,
-        work: impl Future<Output = Result<T, Error>>,
-        late: Late,
-    ) -> Result<T, Error> {
-        tokio::pin!(work);
-        let ended = tokio::select! {
-            outcome = &mut work => return outcome,
-            () = self.token.cancelled() => Err(Error::Cancelled),
-            () = sleep(self.deadline) => {
-                self.token.cancel();
-                let secs = self.deadline.as_secs();
-                Err(match late {
-                    Late::Away => Error::Unavailable(format!("no answer in {secs} s")),
-                    Late::Slow => Error::Internal(format!(
-                        "no answer in {secs} s, so the question was cancelled; narrow the filter, or try again with Ctrl-r"
-                    )),
-                })
-            }
-        };
-        // The cancel travels to the server inside the work itself.
-        let _ = timeout(CANCEL_DEADLINE, work).await;
-        ended
-    }
-}
-
-/// Runs `work` so that a panic in it becomes an error.
-async fn guarded<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::spawn(work)
-        .await
-        .unwrap_or_else(|panicked| Err(fault(&panicked)))
-}
-
-fn fault(error: &tokio::task::JoinError) -> Error {
-    tracing::error!(%error, "a task failed");
-    Error::Internal("tokenward hit a fault of its own; its log tells more".to_owned())
-}
-
-/// Writes `text` to a new file in `folder` that only its owner may read.
-fn write_new(folder: &Path, stem: &str, extension: &str, text: &str) -> Result<PathBuf, String> {
-    let time = Moment::now().rfc3339().replace(['-', ':'], "");
-    // Two files in one second get a number; more than a few of them is a mistake somewhere.
-    for nth in 0..10 {
-        let number = if nth == 0 {
-            String::new()
-        } else {
-            format!("-{nth}")
-        };
-        let path = folder.join(format!("tokenward-{stem}-{time}{number}.{extension}"));
-        let opened = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path);
-        let mut file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
-            Err(error) => return Err(format!("Cannot write {}: {error}.", path.display())),
-        };
-        return match file
-            .write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-        {
-            Ok(()) => Ok(path),
-            Err(error) => {
-                // Half a file would pass for a whole one.
-                let _ = std::fs::remove_file(&path);
-                Err(format!("Cannot write {}: {error}.", path.display()))
-            }
-        };
-    }
-    Err(format!(
-        "{} has too many files of this second.",
-        folder.display()
-    ))
 }

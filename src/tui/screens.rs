@@ -14,7 +14,7 @@ use crate::tui::effect::{Effect, Sealed};
 use crate::tui::global;
 use crate::tui::keys::{Action, Binding, Key};
 use crate::tui::message::Message;
-use crate::tui::model::{Cx, Manner, Model};
+use crate::tui::model::{Cx, Manner, Model, Tone};
 use crate::tui::moves::{self, Step};
 use crate::tui::update::update_now;
 use crate::tui::widgets::field::{Field, Taken};
@@ -240,6 +240,11 @@ pub fn pasted(model: &mut Model, text: Sealed) -> Vec<Effect> {
     match filter.map(|filter| filter.paste(text.expose())) {
         Some(Taken::Changed) => edited(model),
         Some(Taken::Moved | Taken::No) => Vec::new(),
+        None if model.cx.place.is_none() => {
+            let said = "Pasted text is never read as keys; once connected, a key in it is tested.";
+            model.cx.say(Tone::Plain, said);
+            Vec::new()
+        }
         None => {
             if test_keys::holds_key(&text) {
                 model.screen = ScreenId::TestKeys;

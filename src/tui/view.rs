@@ -5,6 +5,7 @@ use ratatui::layout::{Rect, Size};
 use ratatui::text::{Line, Span};
 
 use crate::text;
+use crate::tui::effect::Slot;
 use crate::tui::global;
 use crate::tui::layout::{self, SMALLEST};
 use crate::tui::look::Role;
@@ -199,11 +200,12 @@ fn link(cx: &Cx) -> Span<'static> {
     } = cx.link
     {
         let next = retry.saturating_duration_since(cx.clock.at).as_secs();
-        let said = format!(
-            "○ offline {}, next try in {}",
-            whole(since(lost).as_secs()),
-            whole(next)
-        );
+        let next = if cx.is_waiting(Slot::Ping) {
+            "trying now".to_owned()
+        } else {
+            format!("next try in {}", whole(next))
+        };
+        let said = format!("○ offline {}, {next}", whole(since(lost).as_secs()));
         return Span::styled(said, cx.look.style(Role::Bad));
     }
     if let Some(doing) = &cx.deed {

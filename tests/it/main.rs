@@ -6,6 +6,9 @@
     reason = "a test that cannot go on shall say so and stop"
 )]
 
+mod cli;
 mod connect;
 mod layers;
+mod ops;
 mod private;
+mod support;

@@ -17,20 +17,13 @@ use tokenward::db::private::{
 };
 use tokio_postgres::{Client, NoTls};
 
+use crate::support::folder;
+
 /// Longer than anything here takes on a slow machine; only a failing test waits so long.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Says where the other process of a test shall work.
 const CHILD_HOME: &str = "TOKENWARD_TEST_CHILD_HOME";
-
-/// A folder that the server's user can enter, also when we are root.
-fn folder() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("tw")
-        .permissions(fs::Permissions::from_mode(0o755))
-        .tempdir()
-        .unwrap()
-}
 
 fn home_in(folder: &TempDir) -> Home {
     Home::at(folder.path().join("tokenward"))

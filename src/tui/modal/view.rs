@@ -207,7 +207,9 @@ fn confirm_page(confirm: &Confirm, cx: &Cx, columns: usize, room: usize) -> Page
         let left = room.saturating_sub(page.lines.len() + 3);
         page.scrolled(&confirm.whom, confirm.scroll, left.min(NAMES), columns);
     }
-    page.text(&format!("Same as: {}", confirm.same_as), columns);
+    if !confirm.same_as.is_empty() {
+        page.text(&format!("Same as: {}", confirm.same_as), columns);
+    }
     match &confirm.need {
         Need::Yes => page.lines.push(choices(
             ("y", confirm.verb),
@@ -369,7 +371,7 @@ fn commands_page(commands: &Commands, cx: &Cx, columns: usize, room: usize) -> P
         let pointer = if at == commands.cursor { "▸ " } else { "  " };
         let said = format!(
             "{} {} {}",
-            text::pad(&command.name, 18),
+            text::pad(&format!("{}{}", command.name, command.argument), 18),
             text::pad(&command.key, 9),
             command.help
         );

@@ -1,6 +1,7 @@
 //! Users: a row for each token and for each user without one; home. This file holds what the screen remembers,
 //! what can happen on it and its keys; `list.rs` moves and loads, `acts.rs` changes, `copy.rs` copies and exports.
 
+mod accounts;
 mod acts;
 mod copy;
 mod list;
@@ -8,7 +9,7 @@ pub mod view;
 pub mod window;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossterm::event::KeyCode;
 
@@ -54,6 +55,8 @@ pub struct State {
     anchor: Option<UserId>,
     /// What becomes of the rows that are gathered.
     gather: Gather,
+    /// How long the rows in sight took to read.
+    took: Duration,
     width: Width,
     /// Columns scrolled away.
     skip: usize,
@@ -431,14 +434,14 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::ExportAs(format) => copy::export(state, format, cx),
         Message::Ask(change) => acts::ask(state, change, cx),
         Message::Change(change, aims) => acts::change(change, aims, cx),
-        Message::AskSwitch => acts::ask_switch(state, cx),
-        Message::Switch(change, aim) => acts::switch(change, aim, cx),
-        Message::AskPassword => acts::ask_password(state, cx),
-        Message::PasswordTyped(typed) => acts::password_typed(state, typed, cx),
-        Message::PasswordAgain(typed) => acts::password_again(state, &typed, cx),
-        Message::SetPassword(aim, password) => acts::set_password(aim, password, cx),
-        Message::AskCreate(name) => acts::ask_create(&name, cx),
-        Message::Create(name) => acts::create(name, cx),
+        Message::AskSwitch => accounts::ask_switch(state, cx),
+        Message::Switch(change, aim) => accounts::switch(change, aim, cx),
+        Message::AskPassword => accounts::ask_password(state, cx),
+        Message::PasswordTyped(typed) => accounts::password_typed(state, typed, cx),
+        Message::PasswordAgain(typed) => accounts::password_again(state, &typed, cx),
+        Message::SetPassword(aim, password) => accounts::set_password(aim, password, cx),
+        Message::AskCreate(name) => accounts::ask_create(&name, cx),
+        Message::Create(name) => accounts::create(name, cx),
         Message::Paged {
             slot,
             ticket,
@@ -462,8 +465,8 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
             change,
             aim,
             outcome,
-        } => acts::user_changed(state, ticket, change, &aim, outcome, cx),
-        Message::Created { ticket, outcome } => acts::created(state, ticket, outcome, cx),
+        } => accounts::user_changed(state, ticket, change, &aim, outcome, cx),
+        Message::Created { ticket, outcome } => accounts::created(state, ticket, outcome, cx),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ use rcgen::{
 use x509_cert::certificate::{Certificate, Version};
 use x509_cert::der::asn1::BitString;
 use x509_cert::der::{Decode, Encode};
+
+use crate::support::watch::{remove_in_the_end, watch};
 
 /// The password of the role `app`.
 pub const PASSWORD: &str = "right horse";
@@ -297,19 +299,6 @@ fn watched(data: &Path, folder: &Path) -> Child {
             .arg(programs().join("postgres"))
             .args([data, folder]),
     )
-}
-
-fn remove_in_the_end(folder: &Path) -> Child {
-    watch(
-        Command::new("sh")
-            .args(["-c", r#"cat; rm -rf "$0""#])
-            .arg(folder),
-    )
-}
-
-/// Runs a script whose `cat` ends when this program does, for then our end of its standard input closes.
-fn watch(shell: &mut Command) -> Child {
-    shell.stdin(Stdio::piped()).spawn().unwrap()
 }
 
 fn programs() -> PathBuf {

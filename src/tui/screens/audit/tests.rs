@@ -137,7 +137,7 @@ fn it_is_read_again_while_it_is_shown_and_tells_nothing_of_the_database() {
     let Link::Live { heard } = model.cx.link else {
         panic!("connected")
     };
-    let effects = send_after(&mut model, Duration::from_secs(10), Top::Ticked);
+    let effects = send_after(&mut model, Duration::from_secs(6), Top::Ticked);
     assert!(query(&effects).is_some(), "{effects:?}");
     ticket(&effects, Slot::Ping);
     tell(&mut model, &effects, entries());

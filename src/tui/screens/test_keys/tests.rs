@@ -210,13 +210,14 @@ fn a_verdict_is_asked_for_again_by_itself_and_keeps_its_age_while_the_database_i
     assert!(verify(&effects).is_some(), "coming back tests again");
     answer(&mut model, &effects, unknown(&key()), &key());
     assert!(screen(&model).contains("UNKNOWN"));
-    let effects = send_after(&mut model, Duration::from_secs(40), Top::Ticked);
+    let effects = send_after(&mut model, Duration::from_secs(6), Top::Ticked);
     let ticket = ticket(&effects, Slot::Verify);
     let outcome = Err(Error::Unavailable("no answer".to_owned()));
     send(
         &mut model,
         Top::TestKeys(Message::Verified { ticket, outcome }),
     );
+    send_after(&mut model, Duration::from_secs(34), Top::Ticked);
     let seen = screen(&model);
     assert!(seen.contains("tested 40 s ago"), "{seen}");
     assert!(seen.contains("The database is away"), "{seen}");

@@ -1,14 +1,13 @@
 //! Changes asked for on the Users screen: the plan in a dialog, the deed, and what came of it.
 
 use crate::domain::token::Origin;
-use crate::domain::user::{User, UserRow, Username};
+use crate::domain::user::UserRow;
 use crate::ops::{Aim, Change, Changed, Error, ManyReport};
 use crate::text;
-use crate::tui::effect::{Deed, Effect, Sealed, Ticket};
+use crate::tui::effect::{Deed, Effect, Ticket};
 use crate::tui::message::Message as Top;
-use crate::tui::modal::{Confirm, Keys, KeysOf, Kind, Need, Prompt, Report};
+use crate::tui::modal::{Confirm, Keys, KeysOf, Kind, Need, Report};
 use crate::tui::model::{Cx, Manner, Tone};
-use crate::tui::widgets::field::Field;
 
 use super::{Message, State, list};
 
@@ -16,22 +15,22 @@ use super::{Message, State, list};
 const NAMED: usize = 3;
 
 /// How a change is spoken of.
-struct Words {
+pub struct Words {
     /// Begins the question about one: `Regenerate the key of`.
-    one: &'static str,
+    pub one: &'static str,
     /// Begins the question about several.
-    verb: &'static str,
+    pub verb: &'static str,
     /// What is changed.
-    what: &'static str,
+    pub what: &'static str,
     /// What it means.
-    means: &'static str,
+    pub means: &'static str,
     /// The equal command.
-    command: &'static str,
+    pub command: &'static str,
     /// `regenerated`.
-    past: &'static str,
+    pub past: &'static str,
 }
 
-const fn words(change: Change) -> Words {
+pub const fn words(change: Change) -> Words {
     match change {
         Change::Generate => Words {
             one: "Generate a token for",
@@ -93,7 +92,7 @@ const fn words(change: Change) -> Words {
 }
 
 /// Says why `change` is refused; whether it may go on.
-fn allowed(change: Change, cx: &mut Cx) -> bool {
+pub fn allowed(change: Change, cx: &mut Cx) -> bool {
     match cx.refusal(change) {
         Some(why) => {
             cx.say(Tone::Bad, why);
@@ -166,7 +165,7 @@ pub fn ask(state: &mut State, change: Change, cx: &mut Cx) -> Vec<Effect> {
 }
 
 /// The dialog that says whom `change` hits.
-fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confirm {
+pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confirm {
     let words = words(change);
     let place = text::safe(cx.place_name()).into_owned();
     let aims: Vec<Aim> = hit.iter().map(|row| Aim::from(*row)).collect();
@@ -249,7 +248,7 @@ fn same_as(command: &str, rows: &[&UserRow]) -> String {
 }
 
 /// A name as a shell takes it.
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     let plain = !name.starts_with('-')
         && name
             .chars()
@@ -415,189 +414,7 @@ fn show_report(state: &mut State, change: Change, report: ManyReport, cx: &mut C
 }
 
 /// After any change the rows in sight are read again.
-fn after(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
+pub fn after(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
     state.detail = None;
-    list::refresh(state, Manner::Quiet, cx)
-}
-
-pub fn ask_switch(state: &State, cx: &mut Cx) -> Vec<Effect> {
-    let Some(row) = state.window.current() else {
-        return Vec::new();
-    };
-    let change = if row.user.is_active {
-        Change::UserOff
-    } else {
-        Change::UserOn
-    };
-    if allowed(change, cx) {
-        let mut confirm = plan(change, &[row], 0, cx);
-        confirm.then = Box::new(Top::Users(Message::Switch(change, Aim::from(row))));
-        cx.open(Kind::Confirm(confirm));
-    }
-    Vec::new()
-}
-
-pub fn switch(change: Change, aim: Aim, cx: &mut Cx) -> Vec<Effect> {
-    if !allowed(change, cx) {
-        return Vec::new();
-    }
-    cx.begin(if change == Change::UserOn {
-        Deed::On(aim)
-    } else {
-        Deed::Off(aim)
-    })
-}
-
-pub fn ask_password(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    if !allowed(Change::UserPassword, cx) {
-        return Vec::new();
-    }
-    let Some(aim) = state.aim() else {
-        return Vec::new();
-    };
-    prompt(
-        &aim,
-        "New password",
-        |typed| Top::Users(Message::PasswordTyped(typed)),
-        cx,
-    );
-    state.password = Some((aim, None));
-    Vec::new()
-}
-
-fn prompt(aim: &Aim, what: &str, then: fn(Sealed) -> Top, cx: &mut Cx) {
-    let title = format!("{what} for {}", text::fit(&aim.username, 40));
-    let about = vec!["Nothing of what you type is shown.".to_owned()];
-    cx.open(Kind::Prompt(Prompt {
-        title,
-        about,
-        field: Field::hidden(),
-        then,
-    }));
-}
-
-pub fn password_typed(state: &mut State, typed: Sealed, cx: &mut Cx) -> Vec<Effect> {
-    if let Some((aim, first)) = &mut state.password {
-        *first = Some(typed);
-        prompt(
-            aim,
-            "The same password again",
-            |typed| Top::Users(Message::PasswordAgain(typed)),
-            cx,
-        );
-    }
-    Vec::new()
-}
-
-pub fn password_again(state: &mut State, typed: &Sealed, cx: &mut Cx) -> Vec<Effect> {
-    let Some((aim, Some(first))) = state.password.take() else {
-        return Vec::new();
-    };
-    if first != *typed {
-        cx.say(
-            Tone::Bad,
-            "The two passwords differ; nothing was changed. P begins anew.",
-        );
-        return Vec::new();
-    }
-    let words = words(Change::UserPassword);
-    let place = text::safe(cx.place_name()).into_owned();
-    cx.open(Kind::Confirm(Confirm {
-        title: format!("{} {} on {place}?", words.one, text::fit(&aim.username, 40)),
-        about: vec![words.means.to_owned()],
-        whom: Vec::new(),
-        same_as: format!("tokenward {} {}", words.command, quoted(&aim.username)),
-        verb: "set it",
-        need: Need::of(cx, 1),
-        scroll: 0,
-        then: Box::new(Top::Users(Message::SetPassword(aim, first))),
-    }));
-    Vec::new()
-}
-
-pub fn set_password(aim: Aim, password: Sealed, cx: &mut Cx) -> Vec<Effect> {
-    if !allowed(Change::UserPassword, cx) {
-        return Vec::new();
-    }
-    cx.begin(Deed::Password(aim, password))
-}
-
-pub fn user_changed(
-    state: &mut State,
-    ticket: Ticket,
-    change: Change,
-    aim: &Aim,
-    outcome: Result<(), Error>,
-    cx: &mut Cx,
-) -> Vec<Effect> {
-    match cx.done(ticket, outcome) {
-        Some(Ok(())) => {
-            let name = text::safe(&aim.username).into_owned();
-            cx.say(Tone::Good, format!("{name}: {}.", words(change).past));
-        }
-        Some(Err(error)) => cx.fail(&error),
-        None => return Vec::new(),
-    }
-    after(state, cx)
-}
-
-pub fn ask_create(name: &str, cx: &mut Cx) -> Vec<Effect> {
-    if !allowed(Change::UserCreate, cx) {
-        return Vec::new();
-    }
-    let username = match Username::new(name) {
-        Ok(username) => username,
-        Err(wrong) => {
-            cx.say(Tone::Bad, format!("Cannot create that user: {wrong}."));
-            return Vec::new();
-        }
-    };
-    let words = words(Change::UserCreate);
-    let place = text::safe(cx.place_name()).into_owned();
-    cx.open(Kind::Confirm(Confirm {
-        title: format!("{} {} on {place}?", words.one, text::fit(name, 40)),
-        about: vec![
-            words.means.to_owned(),
-            "N gives a token, P sets a password.".to_owned(),
-        ],
-        whom: Vec::new(),
-        same_as: format!("tokenward {} {}", words.command, quoted(name)),
-        verb: "create",
-        need: Need::of(cx, 1),
-        scroll: 0,
-        then: Box::new(Top::Users(Message::Create(username))),
-    }));
-    Vec::new()
-}
-
-pub fn create(name: Username, cx: &mut Cx) -> Vec<Effect> {
-    if !allowed(Change::UserCreate, cx) {
-        return Vec::new();
-    }
-    cx.begin(Deed::Create(name))
-}
-
-pub fn created(
-    state: &mut State,
-    ticket: Ticket,
-    outcome: Result<User, Error>,
-    cx: &mut Cx,
-) -> Vec<Effect> {
-    match cx.done(ticket, outcome) {
-        Some(Ok(user)) => {
-            let name = text::safe(&user.username).into_owned();
-            cx.say(
-                Tone::Good,
-                format!(
-                    "Created {name}, id {}. N gives a token, P sets a password.",
-                    user.id
-                ),
-            );
-            // The cursor goes to the new row where it is in the part of the list that is read again.
-            state.window.aim_at(user.id);
-        }
-        Some(Err(error)) => cx.fail(&error),
-        None => return Vec::new(),
-    }
-    after(state, cx)
+    list::reread(state, Manner::Quiet, cx)
 }

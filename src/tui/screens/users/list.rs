@@ -8,6 +8,7 @@ use crate::domain::user::{UserId, UserRow};
 use crate::ops::{Error, Reach, UserDetail, UsersQuery};
 use crate::tui::effect::{Effect, Question, Slot, Ticket};
 use crate::tui::layout::{self, Width};
+use crate::tui::link;
 use crate::tui::message::Message as Top;
 use crate::tui::modal::{Choose, Item, Kind};
 use crate::tui::model::{Cx, Link, Manner, Tone};
@@ -20,6 +21,8 @@ use super::{Gather, Loaded, Message, Open, State, copy};
 
 /// Details are asked for when the cursor rests so long: not for each row that it passes.
 const RESTS: Duration = Duration::from_millis(150);
+/// Rows that took longer to read are read again only when somebody asks.
+const COSTLY: Duration = Duration::from_millis(300);
 /// Rows that `a` marks, or an export holds, at most.
 pub const GATHERED: usize = 10_000;
 
@@ -78,6 +81,15 @@ pub fn refresh(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
     if state.loaded == Loaded::Never {
         return entered(state, cx);
     }
+    // A search through a large table is not run again and again for nobody; a ping still tells of the database.
+    if manner == Manner::Quiet && state.took > COSTLY {
+        return link::ping(cx);
+    }
+    reread(state, manner, cx)
+}
+
+/// Reads what is in sight again.
+pub fn reread(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
     if cx.is_waiting(Slot::Page) || cx.is_waiting(Slot::More) {
         return Vec::new();
     }
@@ -109,6 +121,9 @@ pub fn paged(
         }
         None => return Vec::new(),
     };
+    if matches!(slot, Slot::Page | Slot::Refresh) {
+        state.took = cx.took;
+    }
     match slot {
         Slot::Page => return page_came(state, page, cx),
         Slot::More => match state.more {
@@ -116,6 +131,7 @@ pub fn paged(
             Edge::Before => state.window.prepend(page),
         },
         Slot::Refresh => {
+            state.loaded = Loaded::Yes;
             state.window.refresh(page, lines(cx));
         }
         Slot::Gather => return gathered(state, page, cx),

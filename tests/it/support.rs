@@ -1,0 +1,19 @@
+//! What all tests stand on: a database of one's own, folders that a server can enter, and an end that comes also
+//! when the test program is killed.
+
+pub mod place;
+pub mod watch;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+/// A folder that the server's user can enter, also when we are root.
+pub fn folder() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("tw")
+        .permissions(fs::Permissions::from_mode(0o755))
+        .tempdir()
+        .unwrap()
+}
