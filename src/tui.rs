@@ -4,6 +4,7 @@
 mod clipboard;
 mod cx;
 mod effect;
+mod export;
 mod global;
 mod input;
 mod keyring;
@@ -41,7 +42,6 @@ use effect::Leave;
 use message::{Message, Sent};
 use model::{Clock, Cx, Model};
 use runner::{Outside, Runner};
-use screens::users;
 use terminal::{Held, Host, Signalled, Signals};
 
 pub use screens::{ScreenId, all_actions};
@@ -174,11 +174,7 @@ fn model(startup: &Startup, clock: Clock, size: Size) -> Model {
     let mut cx = Cx::new(clock, startup.zone.clone(), size, startup.settings.clone());
     cx.keys = startup.keys.clone();
     cx.profiles.clone_from(&startup.profiles);
-    Model {
-        cx,
-        screen: ScreenId::Users,
-        users: users::State::default(),
-    }
+    Model::new(cx)
 }
 
 /// How much is to be drawn.

@@ -13,7 +13,7 @@ use super::opener::{Anew, DEMO, Say, color_name, label};
 use crate::config::{self, Access, Color, PRIVATE, Place, Problem, Problems, Profile, Protection};
 use crate::db::private::{self, Status};
 use crate::domain::moment::Moment;
-use crate::tui::keys::{Entry, KeyMap};
+use crate::tui::keys::{Entry, KeyMap, rebind};
 use crate::tui::look::{Glyphs, Look, Paint};
 use crate::tui::{self, Clipboard, Connect, ProfileInfo, Settings, Startup, TimeStyle};
 
@@ -100,7 +100,7 @@ fn ready(cx: &Context) -> Result<KeyMap, Failure> {
             line: entry.line,
         })
         .collect();
-    tui::rebind(&entries).map_err(|problems| {
+    rebind(&entries, &tui::all_actions()).map_err(|problems| {
         let file = &cx.config().keys.file;
         let told: Problems = problems
             .into_iter()

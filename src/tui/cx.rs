@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 
+use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
 use crate::ops::progress::Progress;
 use crate::ops::{Change, Error};
-use crate::tui::effect::{Deed, Effect, Question, Slot, Ticket};
+use crate::tui::effect::{Deed, Effect, Order, Question, Slot, Ticket};
 use crate::tui::keys::{Action, KeyMap, Kind};
 use crate::tui::look::Look;
 use crate::tui::modal::{self, Modal};
@@ -137,13 +138,24 @@ impl Cx {
         ticket: Ticket,
         outcome: Result<T, Error>,
     ) -> Option<Result<T, Error>> {
-        let asked = self.waiting.get(&slot)?;
-        if asked.ticket != ticket {
+        if self.waiting.get(&slot)?.ticket != ticket {
             return None;
         }
-        self.took = self.clock.at.saturating_duration_since(asked.since);
-        self.waiting.remove(&slot);
         self.heard(&outcome);
+        self.settle_local(slot, ticket, outcome)
+    }
+
+    /// The same for an answer that did not come from the database: it tells nothing of the connection.
+    pub fn settle_local<T>(
+        &mut self,
+        slot: Slot,
+        ticket: Ticket,
+        outcome: Result<T, Error>,
+    ) -> Option<Result<T, Error>> {
+        if self.waiting.get(&slot)?.ticket != ticket {
+            return None;
+        }
+        self.waiting.remove(&slot);
         match outcome {
             Err(Error::Cancelled) => None,
             other => Some(other),
@@ -227,9 +239,19 @@ impl Cx {
             .collect()
     }
 
-    /// Makes a change, unless one is under way: two at a time could aim at the same row.
+    /// Makes a change, unless one is under way: two at a time could aim at the same row. Beside a backfill, which
+    /// only adds and may take long, a short change can be made.
     pub fn begin(&mut self, deed: Deed) -> Vec<Effect> {
-        if self.deed.is_some() || self.job.is_some() {
+        let job = match &deed {
+            Deed::Many(change, aims) => Some((change.verb(), Some(aims.len() as u64))),
+            // Its first report tells the total.
+            Deed::Backfill(_) => Some((Verb::Backfill, None)),
+            Deed::One(..) | Deed::Create(_) | Deed::Password(..) | Deed::On(_) | Deed::Off(_) => {
+                None
+            }
+        };
+        let beside = |running: &Job| running.verb == Verb::Backfill && job.is_none();
+        if self.deed.is_some() || self.job.as_ref().is_some_and(|running| !beside(running)) {
             self.say(
                 Tone::Bad,
                 "A change is still under way; try again when it is done.",
@@ -237,21 +259,15 @@ impl Cx {
             return Vec::new();
         }
         let ticket = self.ticket();
-        let job = match &deed {
-            Deed::Many(change, aims) => Some((change.verb().word(), aims.len() as u64)),
-            Deed::One(..) | Deed::Create(_) | Deed::Password(..) | Deed::On(_) | Deed::Off(_) => {
-                None
-            }
-        };
         match job {
-            Some((name, total)) => {
+            Some((verb, total)) => {
                 let progress = Progress {
-                    total: Some(total),
+                    total,
                     ..Progress::default()
                 };
                 self.job = Some(Job {
                     ticket,
-                    name,
+                    verb,
                     progress,
                     stopping: Stopping::No,
                 });
@@ -279,6 +295,17 @@ impl Cx {
         }
         self.heard(&outcome);
         Some(outcome)
+    }
+
+    /// Tells the long work that runs to stop.
+    pub fn stop_job(&mut self) -> Vec<Effect> {
+        match &mut self.job {
+            Some(job) => {
+                job.stopping = Stopping::Asked;
+                vec![Effect::Job(Order::Stop)]
+            }
+            None => Vec::new(),
+        }
     }
 
     /// Opens a dialog over whatever is there.

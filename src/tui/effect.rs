@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::secret::Secret;
 use crate::domain::token::Fingerprint;
 use crate::domain::user::{UserId, Username};
-use crate::ops::{Aim, Change, Purpose, UsersQuery};
+use crate::ops::{Aim, AuditQuery, BackfillPlan, Change, Purpose, UsersQuery};
 
 /// Tells answers apart: only the newest question of a slot is still waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,12 @@ pub enum Slot {
     Detail,
     /// A key in clear.
     Reveal,
+    /// What a key is worth.
+    Verify,
+    /// Who lacks a token.
+    Counts,
+    /// The audit.
+    Audit,
 }
 
 /// A text that may not be seen but must be compared in tests: equal if the digests are.
@@ -140,6 +146,12 @@ pub enum Question {
     Detail(UserId),
     /// The key of a row in clear, which is audited.
     Reveal(Aim, Use),
+    /// What this key is worth.
+    Verify(Sealed),
+    /// How many users have a token, and to how many this plan would give one.
+    Counts(BackfillPlan),
+    /// Lines of the audit.
+    Audit(AuditQuery),
 }
 
 impl Question {
@@ -148,8 +160,12 @@ impl Question {
     pub const fn deadline(&self) -> Duration {
         match self {
             Self::Ping => Duration::from_secs(5),
-            Self::Detail(_) | Self::Reveal(..) => Duration::from_secs(10),
+            Self::Detail(_) | Self::Reveal(..) | Self::Verify(_) | Self::Audit(_) => {
+                Duration::from_secs(10)
+            }
             Self::Users(_) | Self::Estimate => Duration::from_secs(30),
+            // Reads the whole table, and nobody types while it does.
+            Self::Counts(_) => Duration::from_mins(2),
         }
     }
 }
@@ -161,6 +177,9 @@ pub enum Deed {
     One(Change, Aim),
     /// Many tokens, each in its own transaction; reports progress and can be stopped between two.
     Many(Change, Vec<Aim>),
+    /// A token for everybody of the plan who lacks one, in many transactions; reports progress and can be paused and
+    /// stopped between two.
+    Backfill(BackfillPlan),
     /// A user without a usable password.
     Create(Username),
     /// A user's password.
@@ -176,6 +195,10 @@ pub enum Deed {
 pub enum Order {
     /// Stop after what is under way; what is done stays done.
     Stop,
+    /// Wait after what is under way.
+    Pause,
+    /// Go on.
+    Resume,
 }
 
 /// How the console is left.

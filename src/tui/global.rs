@@ -55,6 +55,24 @@ pub const KEYS: &[Binding<Model, Global>] = &[
         Global::Go(ScreenId::Users),
     ),
     Binding::looks(
+        "test-keys",
+        &[ScreenId::TestKeys.key()],
+        "what a request with a key would get",
+        Global::Go(ScreenId::TestKeys),
+    ),
+    Binding::looks(
+        "backfill",
+        &[ScreenId::Backfill.key()],
+        "a token for everyone who lacks one",
+        Global::Go(ScreenId::Backfill),
+    ),
+    Binding::looks(
+        "audit",
+        &[ScreenId::Audit.key()],
+        "who did what to whom",
+        Global::Go(ScreenId::Audit),
+    ),
+    Binding::looks(
         "previous-screen",
         &[Key::char('[')],
         "the screen to the left",
@@ -174,7 +192,7 @@ pub fn update(model: &mut Model, wish: Global) -> Vec<Effect> {
 
 /// Leaving stops the work that runs, so it asks.
 fn ask_quit(model: &mut Model) {
-    let work = model.cx.job.as_ref().map_or("work", |job| job.name);
+    let work = model.cx.job.as_ref().map_or("work", |job| job.verb.word());
     model.cx.open(Kind::Confirm(Confirm {
         title: format!("Quit while {work} is under way?"),
         about: vec!["It stops then. What is done stays done.".to_owned()],
@@ -187,7 +205,8 @@ fn ask_quit(model: &mut Model) {
     }));
 }
 
-fn go(model: &mut Model, screen: ScreenId) -> Vec<Effect> {
+/// Shows `screen`.
+pub fn go(model: &mut Model, screen: ScreenId) -> Vec<Effect> {
     model.screen = screen;
     screens::entered(model)
 }

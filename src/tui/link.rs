@@ -60,6 +60,14 @@ pub fn ping(cx: &mut Cx) -> Vec<Effect> {
     vec![cx.ask(Slot::Ping, Manner::Quiet, Question::Ping)]
 }
 
+/// The same for a screen whose own questions tell nothing of the database; a ping under way is not asked again.
+pub fn keep_alive(cx: &mut Cx) -> Vec<Effect> {
+    if cx.is_waiting(Slot::Ping) {
+        return Vec::new();
+    }
+    ping(cx)
+}
+
 /// The answer to [`ping`]: when the database is back, everything is asked for again.
 pub fn ponged(model: &mut Model, ticket: Ticket, outcome: Result<(), Error>) -> Vec<Effect> {
     let was_offline = matches!(model.cx.link, Link::Offline { .. });

@@ -11,7 +11,7 @@ use crate::tui::effect::{Form, Sealed, Ticket, Use};
 use crate::tui::global::Global;
 use crate::tui::keys::Key;
 use crate::tui::model::Place;
-use crate::tui::screens::users;
+use crate::tui::screens::{audit, backfill, test_keys, users};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -82,6 +82,12 @@ pub enum Message {
     StopJob,
     /// For the Users screen.
     Users(users::Message),
+    /// For the Test keys screen.
+    TestKeys(test_keys::Message),
+    /// For the Backfill screen.
+    Backfill(backfill::Message),
+    /// For the Audit screen.
+    Audit(audit::Message),
 }
 
 /// How a text went to the clipboard.

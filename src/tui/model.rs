@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
 use crate::ops::progress::Progress;
 use crate::ops::{Change, PlaceInfo};
 use crate::tui::effect::Ticket;
-use crate::tui::screens::{ScreenId, users};
+use crate::tui::screens::{ScreenId, audit, backfill, test_keys, users};
 
 pub use crate::tui::cx::Cx;
 
@@ -29,6 +30,12 @@ pub struct Model {
     pub screen: ScreenId,
     /// Users.
     pub users: users::State,
+    /// Test keys.
+    pub test_keys: test_keys::State,
+    /// Backfill.
+    pub backfill: backfill::State,
+    /// Audit.
+    pub audit: audit::State,
 }
 
 /// The database we are at.
@@ -102,8 +109,8 @@ pub struct Notice {
 pub struct Job {
     /// Of the work.
     pub ticket: Ticket,
-    /// `regenerate`, `backfill`: the header's word.
-    pub name: &'static str,
+    /// What is done; its word stands in the header.
+    pub verb: Verb,
     /// How far it is.
     pub progress: Progress,
     /// Whether it was told to stop.
@@ -129,6 +136,19 @@ pub struct Doing {
 }
 
 impl Model {
+    /// Before anything happened: home, with empty screens.
+    #[must_use]
+    pub fn new(cx: Cx) -> Self {
+        Self {
+            cx,
+            screen: ScreenId::Users,
+            users: users::State::default(),
+            test_keys: test_keys::State::default(),
+            backfill: backfill::State::default(),
+            audit: audit::State::default(),
+        }
+    }
+
     /// How long until something changes by itself, so that the loop need not draw in vain.
     #[must_use]
     pub fn wake(&self) -> Duration {

@@ -4,6 +4,7 @@
 
 mod file;
 mod limits;
+mod read;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,15 +17,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::user::NewUser;
-use crate::ops::{self, Aim, Change, Changed, Error, Handle, Mode, Ops};
+use crate::ops::{self, Aim, BackfillPlan, Change, Changed, Control, Error, Handle, Mode, Ops};
 use crate::tui::clipboard::{self, Route, Tool};
 use crate::tui::effect::{Deed, Effect, Keep, Leave, Order, Question, Sealed, Slot, Ticket};
 use crate::tui::message::{Cleared, Message, Sent};
 use crate::tui::model::Place;
-use crate::tui::screens::users;
+use crate::tui::screens::{audit, backfill, test_keys, users};
 use crate::tui::{Connect, Settings};
 
 use limits::{Late, Limits, fault, guarded};
+use read::{count, try_key};
 
 /// Connecting takes no longer; a TLS handshake across the world does not either.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
@@ -233,6 +235,24 @@ impl Runner {
                     Message::Users(users::Message::Detailed { ticket, outcome })
                 });
             }
+            Question::Verify(key) => {
+                let work = async move { try_key(&ops, key).await };
+                self.answer(limits.hold(work, Late::Slow), move |outcome| {
+                    Message::TestKeys(test_keys::Message::Verified { ticket, outcome })
+                });
+            }
+            Question::Counts(plan) => {
+                let work = async move { count(&ops, plan).await };
+                self.answer(limits.hold(work, Late::Slow), move |outcome| {
+                    Message::Backfill(backfill::Message::Counted { ticket, outcome })
+                });
+            }
+            Question::Audit(query) => {
+                let work = async move { ops.audit(&query).await };
+                self.answer(limits.hold(work, Late::Slow), move |outcome| {
+                    Message::Audit(audit::Message::Read { ticket, outcome })
+                });
+            }
             Question::Reveal(aim, wanted) => {
                 let work = async move { ops.reveal(&aim, wanted.purpose()).await };
                 self.answer(limits.hold(work, Late::Slow), move |outcome| {
@@ -278,6 +298,7 @@ impl Runner {
                 });
             }
             Deed::Many(change, aims) => self.many(ops, ticket, change, aims),
+            Deed::Backfill(plan) => self.backfill(ops, ticket, plan),
             Deed::Create(username) => {
                 let work = self.lasting(async move {
                     let new = NewUser {
@@ -342,9 +363,7 @@ impl Runner {
     }
 
     fn many(&mut self, ops: Ops, ticket: Ticket, change: Change, aims: Vec<Aim>) {
-        let (control, handle) = ops::control();
-        self.watch(ticket, &handle);
-        self.job = Some(handle);
+        let control = self.job(ticket);
         let task = self
             .deeds
             .spawn(async move { ops.change_many(change, aims, Mode::Apply, control).await });
@@ -356,6 +375,25 @@ impl Runner {
                 outcome,
             })
         });
+    }
+
+    fn backfill(&mut self, ops: Ops, ticket: Ticket, plan: BackfillPlan) {
+        let control = self.job(ticket);
+        let task = self
+            .deeds
+            .spawn(async move { ops.backfill(&plan, Mode::Apply, control).await });
+        let work = async move { task.await.unwrap_or_else(|panicked| Err(fault(&panicked))) };
+        self.answer(work, move |outcome| {
+            Message::Backfill(backfill::Message::Backfilled { ticket, outcome })
+        });
+    }
+
+    /// What long work is given, its other end kept here and watched.
+    fn job(&mut self, ticket: Ticket) -> Control {
+        let (control, handle) = ops::control();
+        self.watch(ticket, &handle);
+        self.job = Some(handle);
+        control
     }
 
     /// Tells of progress, the newest only, until the work is over.
@@ -380,6 +418,8 @@ impl Runner {
         if let Some(job) = &self.job {
             match order {
                 Order::Stop => job.cancel(),
+                Order::Pause => job.pause(),
+                Order::Resume => job.resume(),
             }
         }
     }

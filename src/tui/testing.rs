@@ -8,6 +8,7 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Size;
 
 use crate::domain::moment::Moment;
+use crate::domain::page::Page;
 use crate::domain::secret::Secret;
 use crate::domain::token::{CoveredKey, Issued, Origin};
 use crate::domain::user::{TokenInfo, User, UserId, UserRow};
@@ -17,7 +18,7 @@ use crate::tui::keys::Key;
 use crate::tui::look::Look;
 use crate::tui::message::Message;
 use crate::tui::model::{Clock, Cx, Model, Place};
-use crate::tui::screens::{ScreenId, users};
+use crate::tui::screens::users;
 use crate::tui::update::update;
 use crate::tui::view::view;
 use crate::tui::{Clipboard, ProfileInfo, Settings, TimeStyle};
@@ -50,11 +51,7 @@ pub fn unconnected(width: u16, height: u16) -> Model {
             read_only: false,
         })
         .into();
-    Model {
-        cx,
-        screen: ScreenId::Users,
-        users: users::State::default(),
-    }
+    Model::new(cx)
 }
 
 /// The place `dev`, where everything may be done.
@@ -115,6 +112,29 @@ pub fn connected(width: u16, height: u16, place: Place) -> (Model, Vec<Effect>) 
     let outcome = Ok(place);
     let effects = send(&mut model, Message::Connected { ticket, outcome });
     (model, effects)
+}
+
+/// A model connected to `place` whose Users screen has its rows and waits for nothing.
+pub fn settled(width: u16, height: u16, place: Place) -> Model {
+    let (mut model, effects) = connected(width, height, place);
+    let page = Page {
+        rows: vec![row(17, "alice.w", "9944b091")],
+        more_before: false,
+        more_after: false,
+    };
+    let slot = Slot::Page;
+    let paged = users::Message::Paged {
+        slot,
+        ticket: ticket(&effects, slot),
+        outcome: Ok(page),
+    };
+    send(&mut model, Message::Users(paged));
+    let counted = users::Message::Counted {
+        ticket: ticket(&effects, Slot::Count),
+        outcome: Ok(1),
+    };
+    send(&mut model, Message::Users(counted));
+    model
 }
 
 /// Takes in one message a moment later.

@@ -4,17 +4,17 @@
 use crossterm::event::KeyCode;
 
 use crate::text;
-use crate::tui::effect::{Effect, Order, Sealed, Slot};
+use crate::tui::effect::{Effect, Sealed, Slot};
 use crate::tui::global::{self, Global};
 use crate::tui::keyring;
 use crate::tui::keys::Key;
 use crate::tui::link;
 use crate::tui::message::{Cleared, Message, Sent};
 use crate::tui::modal::{Heard, Kind, Report, Stay};
-use crate::tui::model::{Clock, Model, Stopping, Tone};
+use crate::tui::model::{Clock, Model, Tone};
 use crate::tui::moves;
 use crate::tui::screens;
-use crate::tui::screens::users;
+use crate::tui::screens::{audit, users};
 use crate::tui::widgets::field::Taken;
 
 /// Takes in what happened at `clock`.
@@ -81,8 +81,11 @@ pub fn update_now(model: &mut Model, message: Message) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Message::StopJob => stop_job(model),
+        Message::StopJob => model.cx.stop_job(),
         Message::Users(message) => users::update(&mut model.users, message, &mut model.cx),
+        Message::TestKeys(message) => screens::test_keys(model, message),
+        Message::Backfill(message) => screens::backfill(model, message),
+        Message::Audit(message) => audit::update(&mut model.audit, message, &mut model.cx),
     }
 }
 
@@ -120,7 +123,7 @@ fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
             Heard::Sends(message) => update_now(model, message),
         };
     }
-    if let Some(field) = screens::field(model) {
+    if let Some(field) = screens::field(model, key) {
         match field.key(key) {
             Taken::Changed => return screens::edited(model),
             Taken::Moved => return Vec::new(),
@@ -158,11 +161,7 @@ fn pasted(model: &mut Model, text: Sealed) -> Vec<Effect> {
         modal.paste(&text);
         return Vec::new();
     }
-    match screens::field(model).map(|field| field.paste(text.expose())) {
-        Some(Taken::Changed) => screens::edited(model),
-        Some(Taken::Moved | Taken::No) => Vec::new(),
-        None => screens::pasted(model, text),
-    }
+    screens::pasted(model, text)
 }
 
 fn ticked(model: &mut Model) -> Vec<Effect> {
@@ -191,16 +190,6 @@ fn connect(model: &mut Model, profile: String) -> Vec<Effect> {
         return Vec::new();
     }
     link::connect(&mut model.cx, profile)
-}
-
-fn stop_job(model: &mut Model) -> Vec<Effect> {
-    match &mut model.cx.job {
-        Some(job) => {
-            job.stopping = Stopping::Asked;
-            vec![Effect::Job(Order::Stop)]
-        }
-        None => Vec::new(),
-    }
 }
 
 fn sent(model: &mut Model, label: &str, outcome: Result<Sent, String>) {

@@ -87,6 +87,7 @@ enum Tabs {
 enum Names {
     Full,
     OnlyTheFirst,
+    Digits,
 }
 
 fn tabs(model: &Model, names: Names) -> Vec<Span<'static>> {
@@ -98,10 +99,11 @@ fn tabs(model: &Model, names: Names) -> Vec<Span<'static>> {
         }
         let (digit, title) = (screen.digit(), screen.title());
         if screen == model.screen {
-            spans.push(Span::styled(
-                format!("[{digit} {title}]"),
-                look.style(Role::Head),
-            ));
+            let name = match names {
+                Names::Full | Names::OnlyTheFirst => format!("[{digit} {title}]"),
+                Names::Digits => format!("[{digit}]"),
+            };
+            spans.push(Span::styled(name, look.style(Role::Head)));
         } else if names == Names::Full {
             spans.push(Span::raw(format!("{digit} {title}")));
         } else {
@@ -146,17 +148,26 @@ fn header(model: &Model, frame: &mut Frame, area: Rect, place_of_tabs: Tabs) {
         Tabs::Below => right.push(Span::raw(format!("   {} UTC ", cx.clock.now.clock_utc()))),
         Tabs::Here => {
             right.push(Span::raw(" "));
-            right.extend(tabs(model, Names::OnlyTheFirst));
+            let named = tabs(model, Names::OnlyTheFirst);
+            let fits = width(&left) + width(&right) + width(&named) < usize::from(area.width);
+            right.extend(if fits {
+                named
+            } else {
+                tabs(model, Names::Digits)
+            });
         }
     }
-    let left_width: usize = left.iter().map(|span| text::width(&span.content)).sum();
-    let right_width: usize = right.iter().map(|span| text::width(&span.content)).sum();
+    let (left_width, right_width) = (width(&left), width(&right));
     let gap = usize::from(area.width)
         .saturating_sub(left_width + right_width)
         .max(1);
     left.push(Span::raw(" ".repeat(gap)));
     left.extend(right);
     frame.render_widget(Line::from(left), area);
+}
+
+fn width(spans: &[Span]) -> usize {
+    spans.iter().map(|span| text::width(&span.content)).sum()
 }
 
 fn colour(cx: &Cx) -> Option<&str> {
@@ -173,10 +184,10 @@ fn work(model: &Model) -> Vec<Span<'static>> {
     let said = match job.progress.total {
         Some(total) => format!(
             "{} {} %   ",
-            job.name,
+            job.verb,
             gauge::percent(job.progress.reached(), total)
         ),
-        None => format!("{}   ", job.name),
+        None => format!("{}   ", job.verb),
     };
     vec![Span::styled(said, model.cx.look.style(Role::Key))]
 }

@@ -3,4 +3,5 @@
 pub mod field;
 pub mod gauge;
 pub mod hints;
+pub mod lines;
 pub mod table;

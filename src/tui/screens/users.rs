@@ -18,8 +18,10 @@ use crate::domain::page::{Page, Sort, SortKey};
 use crate::domain::user::{User, UserId, UserRow, Username};
 use crate::ops::{Aim, Change, Changed, Error, ManyReport, Reach, UserDetail};
 use crate::tui::effect::{Effect, Form, Sealed, Slot, Ticket};
+use crate::tui::export::{self, Format};
 use crate::tui::keys::{Binding, Key};
 use crate::tui::layout::Width;
+use crate::tui::message::Message as Top;
 use crate::tui::model::{Cx, Manner};
 use crate::tui::moves::Step;
 use crate::tui::widgets::field::{Field, Focus};
@@ -90,15 +92,6 @@ enum Gather {
     Export(Format),
 }
 
-/// How rows are exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Comma-separated, RFC 4180.
-    Csv,
-    /// One JSON array.
-    Json,
-}
-
 /// What `c` copies that is no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plain {
@@ -139,6 +132,8 @@ pub enum Message {
     SortBy(SortKey),
     /// The list alone, with every column.
     Wide,
+    /// Show this user: the filter line that finds him, and his id for the cursor.
+    Find(String, UserId),
     /// Mark the row, or not.
     Mark,
     /// Mark from here to where the cursor goes.
@@ -426,6 +421,7 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::Sort => list::ask_sort(state, cx),
         Message::SortBy(key) => list::sort_by(state, key, cx),
         Message::Wide => list::wide(state),
+        Message::Find(line, id) => list::find(state, &line, id, cx),
         Message::Mark => list::mark(state, cx),
         Message::Range => list::range(state),
         Message::All => list::mark_all(state, cx),
@@ -434,7 +430,7 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::CopyForm(form) => copy::copy(state, form, cx),
         Message::CopyPlain(what) => copy::copy_plain(state, what, cx),
         Message::Show => copy::show(state, cx),
-        Message::Export => copy::ask_format(cx),
+        Message::Export => export::ask_format(|format| Top::Users(Message::ExportAs(format)), cx),
         Message::ExportAs(format) => copy::export(state, format, cx),
         Message::Ask(change) => acts::ask(state, change, cx),
         Message::Change(change, aims) => acts::change(change, aims, cx),

@@ -22,6 +22,8 @@ pub enum Shown {
     /// As typed.
     #[default]
     Clear,
+    /// As typed, but it is a secret: no log gets it, and it is wiped.
+    Guarded,
     /// Nothing of it, not even its length.
     Hidden,
 }
@@ -48,14 +50,14 @@ impl fmt::Debug for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shown {
             Shown::Clear => write!(f, "Field({:?})", self.input.value()),
-            Shown::Hidden => f.write_str("Field(hidden)"),
+            Shown::Guarded | Shown::Hidden => f.write_str("Field(hidden)"),
         }
     }
 }
 
 impl Drop for Field {
     fn drop(&mut self) {
-        if self.shown == Shown::Hidden {
+        if self.shown != Shown::Clear {
             self.input.value_and_reset().zeroize();
         }
     }
@@ -68,6 +70,15 @@ impl Field {
         Self {
             input: Input::default(),
             shown: Shown::Hidden,
+        }
+    }
+
+    /// An empty field that shows what is typed and is as careful with it as [`Field::hidden`].
+    #[must_use]
+    pub fn guarded() -> Self {
+        Self {
+            input: Input::default(),
+            shown: Shown::Guarded,
         }
     }
 
@@ -144,7 +155,7 @@ impl Field {
             Shown::Hidden if self.is_empty() => (String::new(), String::new()),
             // Always the same: the length of a password is nobody's business.
             Shown::Hidden => ("********".to_owned(), String::new()),
-            Shown::Clear => {
+            Shown::Clear | Shown::Guarded => {
                 let value = self.value();
                 let at = value
                     .char_indices()
@@ -211,7 +222,9 @@ mod tests {
 
     #[test]
     fn the_cursor_stays_in_sight() {
-        let field = Field::with("0123456789");
+        let mut field = Field::guarded();
+        field.paste("0123456789");
+        assert!(!format!("{field:?}").contains("234"));
         assert_eq!(field.window(6), ("56789".to_owned(), 5));
     }
 }

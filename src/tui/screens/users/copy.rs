@@ -6,12 +6,13 @@ use crate::domain::moment::Moment;
 use crate::domain::user::UserRow;
 use crate::text;
 use crate::tui::effect::{Effect, Form, Keep, Sealed, Use};
+use crate::tui::export::{self, Format};
 use crate::tui::keyring;
 use crate::tui::message::Message as Top;
 use crate::tui::modal::{Choose, Item, Kind};
 use crate::tui::model::{Cx, Tone};
 
-use super::{Format, Gather, Message, Plain, State, list};
+use super::{Gather, Message, Plain, State, list};
 
 pub fn copy(state: &State, form: Form, cx: &mut Cx) -> Vec<Effect> {
     reveal(state, Use::Copy(form), cx)
@@ -97,24 +98,6 @@ pub fn copy_plain(state: &State, what: Plain, _cx: &mut Cx) -> Vec<Effect> {
     }]
 }
 
-pub fn ask_format(cx: &mut Cx) -> Vec<Effect> {
-    let item = |letter, label: &str, format| Item {
-        letter: Some(letter),
-        label: label.to_owned(),
-        then: Top::Users(Message::ExportAs(format)),
-    };
-    let items = vec![
-        item('c', "CSV", Format::Csv),
-        item('j', "JSON", Format::Json),
-    ];
-    cx.open(Kind::Choose(Choose {
-        title: "Export as".to_owned(),
-        items,
-        cursor: 0,
-    }));
-    Vec::new()
-}
-
 pub fn export(state: &mut State, format: Format, cx: &mut Cx) -> Vec<Effect> {
     if state.marks.is_empty() {
         return list::gather(state, Gather::Export(format), cx);
@@ -155,74 +138,40 @@ impl<'a> From<&'a UserRow> for Exported<'a> {
     }
 }
 
+impl export::Exported for Exported<'_> {
+    const HEADS: &'static [&'static str] = &[
+        "id",
+        "username",
+        "email",
+        "name",
+        "active",
+        "staff",
+        "superuser",
+        "key",
+        "created",
+        "last_login",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let flag = |on: bool| if on { "yes" } else { "no" }.to_owned();
+        let given = |text: &Option<String>| text.clone().unwrap_or_default();
+        vec![
+            self.id.clone(),
+            self.username.to_owned(),
+            self.email.to_owned(),
+            self.name.to_owned(),
+            flag(self.active),
+            flag(self.staff),
+            flag(self.superuser),
+            given(&self.key),
+            given(&self.created),
+            given(&self.last_login),
+        ]
+    }
+}
+
 /// The effect that writes `rows` to a file.
 pub fn write(rows: &[UserRow], format: Format) -> Vec<Effect> {
-    let (extension, text) = match format {
-        Format::Csv => ("csv", csv(rows)),
-        Format::Json => ("json", json(rows)),
-    };
-    vec![Effect::Write {
-        stem: "users",
-        extension,
-        text: Sealed::new(text),
-    }]
-}
-
-fn json(rows: &[UserRow]) -> String {
     let rows: Vec<Exported> = rows.iter().map(Exported::from).collect();
-    // Strings, bools and nothing else: this cannot fail, and an empty file would say so if it did.
-    serde_json::to_string_pretty(&rows).unwrap_or_default() + "\n"
-}
-
-fn csv(rows: &[UserRow]) -> String {
-    let mut out =
-        String::from("id,username,email,name,active,staff,superuser,key,created,last_login\r\n");
-    for row in rows.iter().map(Exported::from) {
-        let flag = |on: bool| if on { "yes" } else { "no" }.to_owned();
-        let cells = [
-            row.id,
-            row.username.to_owned(),
-            row.email.to_owned(),
-            row.name.to_owned(),
-            flag(row.active),
-            flag(row.staff),
-            flag(row.superuser),
-            row.key.unwrap_or_default(),
-            row.created.unwrap_or_default(),
-            row.last_login.unwrap_or_default(),
-        ];
-        let cells: Vec<String> = cells.iter().map(|cell| csv_cell(cell)).collect();
-        out.push_str(&cells.join(","));
-        out.push_str("\r\n");
-    }
-    out
-}
-
-/// One cell, quoted where RFC 4180 asks for it. What a spreadsheet would read as a formula is kept from it by an
-/// apostrophe: names come from people who sign up.
-fn csv_cell(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let guarded = if formula {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    };
-    if guarded.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", guarded.replace('"', "\"\""))
-    } else {
-        guarded
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_quoted_and_are_no_formulas() {
-        assert_eq!(csv_cell("a,b"), "\"a,b\"");
-        assert_eq!(csv_cell("say \"hi\""), "\"say \"\"hi\"\"\"");
-        assert_eq!(csv_cell("=1+1"), "'=1+1");
-        assert_eq!(csv_cell("bob"), "bob");
-    }
+    export::write("users", &rows, format)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::filter::Filter;
 use crate::domain::page::{Direction, Page, Sort, SortKey, Start};
-use crate::domain::user::UserRow;
+use crate::domain::user::{UserId, UserRow};
 use crate::ops::{Error, Reach, UserDetail, UsersQuery};
 use crate::tui::effect::{Effect, Question, Slot, Ticket};
 use crate::tui::layout::{self, Width};
@@ -14,7 +14,7 @@ use crate::tui::modal::{Choose, Item, Kind};
 use crate::tui::model::{Cx, Link, Manner, Tone};
 use crate::tui::moves::Step;
 use crate::tui::text::grouped;
-use crate::tui::widgets::field::Focus;
+use crate::tui::widgets::field::{Field, Focus};
 
 use super::window::{Edge, Land, PAGE};
 use super::{Gather, Loaded, Message, Open, State, copy};
@@ -135,7 +135,14 @@ pub fn paged(
             state.window.refresh(page, lines(cx));
         }
         Slot::Gather => return gathered(state, page, cx),
-        Slot::Connect | Slot::Ping | Slot::Count | Slot::Detail | Slot::Reveal => {}
+        Slot::Connect
+        | Slot::Ping
+        | Slot::Count
+        | Slot::Detail
+        | Slot::Reveal
+        | Slot::Verify
+        | Slot::Counts
+        | Slot::Audit => {}
     }
     want_more(state, cx)
 }
@@ -317,6 +324,22 @@ pub fn edited(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
             load_anew(state, cx)
         }
     }
+}
+
+/// Puts `line` in the filter line and the cursor on the user with `id`, wherever the list was.
+pub fn find(state: &mut State, line: &str, id: UserId, cx: &mut Cx) -> Vec<Effect> {
+    state.open = Open::No;
+    state.focus = Focus::Elsewhere;
+    state.line = Field::with(line);
+    // Whatever was shown, the answer replaces it: the same filter may have been read long ago.
+    state.filter = Filter::default();
+    let mut effects = edited(state, cx);
+    if effects.is_empty() {
+        effects = load_anew(state, cx);
+    }
+    state.window.aim_at(id);
+    state.land = Land::Stay;
+    effects
 }
 
 /// What the list can be sorted by, with the letter that chooses it.
