@@ -216,12 +216,14 @@ impl Ops {
         (!may).then(|| format!("Role {} may not {verb} {table}.", access.role))
     }
 
-    /// Lines of the audit, newest first.
+    /// Lines of the audit about this database, newest first.
     ///
     /// # Errors
     /// When the file is there but cannot be read.
     pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<Entry>, Error> {
-        let (audit, query) = (self.inner.audit.clone(), query.clone());
+        let mut query = query.clone();
+        query.database = Some(self.place().name.clone());
+        let audit = self.inner.audit.clone();
         let read = tokio::task::spawn_blocking(move || audit.read(&query)).await;
         read.map_err(|error| Error::Internal(format!("reading the audit failed: {error}")))?
     }

@@ -44,6 +44,7 @@ struct EntryJson<'a> {
 pub fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
     let entries = cx.opener.audit().read(&AuditQuery {
         since: args.since,
+        database: None,
         user: args.user,
         text: None,
         limit: MOST,

@@ -18,14 +18,7 @@ use super::ui::{Clipboard, Glyphs, KeyEntries, KeyEntry, TimeStyle, Ui};
 
 const TOP: [&str; 5] = ["default_profile", "profile", "token", "ui", "keys"];
 const TOKEN: [&str; 1] = ["format"];
-const UI: [&str; 6] = [
-    "time",
-    "clipboard",
-    "clipboard_clear",
-    "reveal",
-    "mouse",
-    "ascii",
-];
+const UI: [&str; 5] = ["time", "clipboard", "clipboard_clear", "reveal", "ascii"];
 
 const TOKEN_FORMATS: [(&str, TokenFormat); 2] = [
     ("drf", TokenFormat::Drf),
@@ -157,7 +150,6 @@ fn ui<'a>(reader: &mut Reader<'a>, top: Section<'_, 'a>, env: &Env) -> Ui {
         clipboard: Clipboard::default(),
         clipboard_clear: Duration::from_secs(45),
         reveal: Duration::from_secs(10),
-        mouse: false,
         glyphs: Glyphs::of_terminal(env),
     };
     let Some(table) = reader.table(top, "ui") else {
@@ -178,7 +170,6 @@ fn ui<'a>(reader: &mut Reader<'a>, top: Section<'_, 'a>, env: &Env) -> Ui {
         .duration(section, "clipboard_clear")
         .unwrap_or(ui.clipboard_clear);
     ui.reveal = reader.duration(section, "reveal").unwrap_or(ui.reveal);
-    ui.mouse = reader.boolean(section, "mouse").unwrap_or(ui.mouse);
     ui.glyphs = glyphs(reader, section).unwrap_or(ui.glyphs);
     ui
 }
@@ -344,7 +335,7 @@ format = 40
 [ui]
 time = "lokal"
 reveal = "10"
-mouse = 1
+mouse = true
 ascii = "yes"
 
 [keys]
@@ -375,7 +366,7 @@ bind = "127.0.0.1:8000"
             "F:24: `format` in [token] must be text in quotes, not an integer",
             "F:27: `time` in [ui] must be one of \"relative\", \"local\", \"utc\"; did you mean `local`?",
             "F:28: `reveal` in [ui] must be a time from \"1s\" to \"60min\", such as \"45s\"",
-            "F:29: `mouse` in [ui] must be true or false, not an integer",
+            "F:29: unknown name `mouse` in [ui]",
             "F:30: `ascii` in [ui] must be \"auto\", true or false",
             "F:33: `quit` in [keys] must be a key in quotes or a list of them",
             "F:34: `refresh` in [keys] must be a key in quotes or a list of them",

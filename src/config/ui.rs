@@ -79,8 +79,6 @@ pub struct Ui {
     pub clipboard_clear: Duration,
     /// How long `x` shows a key.
     pub reveal: Duration,
-    /// Whether the console takes the mouse; the terminal's own selection stops working then.
-    pub mouse: bool,
     /// What lines are drawn with.
     pub glyphs: Glyphs,
 }

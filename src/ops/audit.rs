@@ -21,6 +21,8 @@ pub struct AuditLog {
 pub struct AuditQuery {
     /// Not older than this.
     pub since: Option<Moment>,
+    /// About this database, by its name in the header.
+    pub database: Option<String>,
     /// Of this user, by his exact name.
     pub user: Option<String>,
     /// With this text in any column, in any case.
@@ -126,7 +128,11 @@ impl AuditQuery {
                 .iter()
                 .any(|column| column.to_lowercase().contains(&text))
         });
-        !(old || other || unlike)
+        let elsewhere = self
+            .database
+            .as_ref()
+            .is_some_and(|database| *database != entry.database);
+        !(old || other || unlike || elsewhere)
     }
 }
 
