@@ -39,7 +39,6 @@ use thiserror::Error;
 use tokio::time::{sleep, sleep_until};
 
 use effect::Leave;
-use keys::KeyMap;
 use message::{Message, Sent};
 use model::{Clock, Cx, Model};
 use runner::{Outside, Runner};
@@ -59,14 +58,6 @@ pub enum Error {
     /// The system gave no signal handlers.
     #[error("cannot listen to signals: {0}")]
     Signals(#[source] io::Error),
-}
-
-/// Reads `[keys]` against the tables of all screens.
-///
-/// # Errors
-/// All problems at once, each with its line; see [`keys::rebind`].
-pub fn rebind(entries: &[keys::Entry]) -> Result<KeyMap, Vec<keys::Problem>> {
-    keys::rebind(entries, &all_actions())
 }
 
 /// Runs the console on the real terminal and gives it back on every way out.
@@ -225,11 +216,11 @@ impl<B: Backend, H: Host> Console<'_, B, H> {
                 }
                 Err(_) => Go::Leave(GONE),
             },
-            Some(Outside::Osc52(label, text)) => {
+            Some(Outside::Osc52(label, text, cleared)) => {
                 let sent = self.host.copy(text.expose());
                 let sent = sent.map(|()| Sent {
                     via: "the terminal (OSC 52)",
-                    cleared_in: None,
+                    cleared,
                 });
                 let outcome = sent.map_err(|error| error.to_string());
                 // It asks for nothing more, so there is nothing to perform.

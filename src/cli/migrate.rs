@@ -80,8 +80,9 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
                 &format!("Turn the automatic token {word}"),
             )
             .await?;
-            migration.auto_token(&db, &users, to).await?;
-            say(cx, &[format!("auto-token {word}")], "done", "")
+            let mut names = migration.auto_token(&db, &users, to).await?;
+            names.push(format!("auto-token {word}"));
+            say(cx, &names, "done", "")
         }
         (false, None) => {
             ask(cx, args.consent, &place, "Make tokenward's own tables").await?;

@@ -193,19 +193,6 @@ impl Migrator {
         Ok(names)
     }
 
-    /// Whether our schema is there, which [`Migrator::auto_token`] stands on.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn has_schema(&mut self) -> Result<bool, Error> {
-        let found: bool = diesel::select(diesel::dsl::sql::<Bool>(
-            "to_regproc('tokenward.give_token') IS NOT NULL",
-        ))
-        .get_result(&mut self.conn)
-        .await?;
-        Ok(found)
-    }
-
     /// Attaches the trigger that gives each new user a token, or takes it off.
     ///
     /// # Errors

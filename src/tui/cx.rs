@@ -166,7 +166,8 @@ impl Cx {
     pub fn heard<T>(&mut self, outcome: &Result<T, Error>) {
         match outcome {
             Err(Error::Unavailable(_)) => self.lose(),
-            Err(Error::Cancelled) => {}
+            // A fault of ours, or a deadline that passed: neither tells anything of the database.
+            Err(Error::Cancelled | Error::Internal(_)) => {}
             Ok(_) | Err(_) if self.place.is_some() => {
                 self.link = Link::Live {
                     heard: self.clock.at,

@@ -95,6 +95,17 @@ pub enum Message {
 pub struct Sent {
     /// `tmux`, `wl-copy`, `the terminal (OSC 52)`.
     pub via: &'static str,
-    /// After how many seconds it is cleared; `None`: not, since it cannot be told whether it is still ours.
-    pub cleared_in: Option<u64>,
+    /// Whether it is cleared again.
+    pub cleared: Cleared,
+}
+
+/// Whether the clipboard is cleared again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleared {
+    /// After so many seconds, if it is still ours.
+    In(u64),
+    /// Not: a terminal does not tell whether it is still ours.
+    CannotTell,
+    /// Not: it is no secret.
+    NoNeed,
 }

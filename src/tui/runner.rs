@@ -20,7 +20,7 @@ use crate::domain::user::NewUser;
 use crate::ops::{self, Aim, BackfillPlan, Change, Changed, Control, Error, Handle, Mode, Ops};
 use crate::tui::clipboard::{self, Route, Tool};
 use crate::tui::effect::{Deed, Effect, Keep, Leave, Order, Question, Sealed, Slot, Ticket};
-use crate::tui::message::{Message, Sent};
+use crate::tui::message::{Cleared, Message, Sent};
 use crate::tui::model::Place;
 use crate::tui::screens::{audit, backfill, test_keys, users};
 use crate::tui::{Connect, Settings};
@@ -62,7 +62,7 @@ pub enum Outside {
     /// Draw everything anew.
     Redraw,
     /// Send a text to the terminal's clipboard.
-    Osc52(String, Sealed),
+    Osc52(String, Sealed, Cleared),
 }
 
 /// Performs effects.
@@ -426,7 +426,13 @@ impl Runner {
 
     fn copy(&self, label: String, text: Sealed, keep: Keep) -> Option<Outside> {
         let outcome = match clipboard::route(self.settings.clipboard) {
-            Ok(Route::Osc52) => return Some(Outside::Osc52(label, text)),
+            Ok(Route::Osc52) => {
+                let cleared = match keep {
+                    Keep::ForAWhile => Cleared::CannotTell,
+                    Keep::Forever => Cleared::NoNeed,
+                };
+                return Some(Outside::Osc52(label, text, cleared));
+            }
             Ok(Route::Tool(tool)) => Ok(tool),
             Err(why) => Err(why),
         };
@@ -439,7 +445,10 @@ impl Runner {
             };
             let sent = outcome.as_ref().map(|tool| Sent {
                 via: tool.name,
-                cleared_in: (keep == Keep::ForAWhile).then_some(after.as_secs()),
+                cleared: match keep {
+                    Keep::ForAWhile => Cleared::In(after.as_secs()),
+                    Keep::Forever => Cleared::NoNeed,
+                },
             });
             let told = Message::Sent {
                 label: label.clone(),

@@ -1,5 +1,10 @@
-//! The screens there are and every match over them. To add one: write its module with `State`, `Message`, `KEYS`,
-//! `update` and `view`, add it to [`ScreenId`], and follow the compiler.
+//! The screens there are and every match over them.
+//!
+//! To add one: write `screens/NAME.rs` with `State`, `Message`, `KEYS`, `update`, and `view.rs` beside it (`users.rs`
+//! is the one to imitate); give `Model` a field, `Message` a variant, `ScreenId` a variant with its digit, and
+//! `global::KEYS` a line; then follow the compiler through the matches here. What the screen asks of the world is a
+//! `Question` (reads, cancelled by the next in its `Slot`) or a `Deed` (changes, one at a time), and `runner.rs` says
+//! which message carries the answer home.
 
 pub mod audit;
 pub mod backfill;

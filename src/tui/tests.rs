@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 use crate::ops;
-use crate::tui::keys::Entry;
+use crate::tui::keys::{Entry, KeyMap, rebind};
 use crate::tui::terminal::Detached;
 
 /// Events out of a channel: its end is the end of input.
@@ -166,7 +166,7 @@ async fn ctrl_c_leaves_from_any_dialog() {
 
 #[test]
 fn no_key_has_two_meanings_and_only_upper_case_touches() {
-    assert!(rebind(&[]).is_ok());
+    assert!(rebind(&[], &all_actions()).is_ok());
     for action in all_actions().into_iter().flatten() {
         let touches = matches!(action.kind, keys::Kind::Touches(_));
         assert!(
@@ -181,7 +181,7 @@ fn no_key_has_two_meanings_and_only_upper_case_touches() {
         keys: vec![key.to_owned()],
         line: 3,
     };
-    let problems = rebind(&[entry("revoke", "R")]).unwrap_err();
+    let problems = rebind(&[entry("revoke", "R")], &all_actions()).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].message.contains("R is bound twice"));
 }

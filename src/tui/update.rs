@@ -9,7 +9,7 @@ use crate::tui::global::{self, Global};
 use crate::tui::keyring;
 use crate::tui::keys::Key;
 use crate::tui::link;
-use crate::tui::message::{Message, Sent};
+use crate::tui::message::{Cleared, Message, Sent};
 use crate::tui::modal::{Heard, Kind, Report, Stay};
 use crate::tui::model::{Clock, Model, Tone};
 use crate::tui::moves;
@@ -93,6 +93,17 @@ fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
     // The way out works whatever is on the screen.
     if key == Key::ctrl('c') {
         return global::update(model, Global::Stop);
+    }
+    // So do suspending and redrawing, unless a letter was made their key: that belongs to whoever types.
+    let wish = model
+        .cx
+        .keys
+        .lookup(global::KEYS, model, key)
+        .map(|binding| binding.message);
+    if let Some(wish @ (Global::Suspend | Global::Redraw)) = wish
+        && key.typed().is_none()
+    {
+        return global::update(model, wish);
     }
     if !crate::tui::layout::fits(model.cx.size) && key == Key::char('q') {
         return global::update(model, Global::Quit);
@@ -184,14 +195,21 @@ fn connect(model: &mut Model, profile: String) -> Vec<Effect> {
 fn sent(model: &mut Model, label: &str, outcome: Result<Sent, String>) {
     let label = text::safe(label).into_owned();
     match outcome {
-        Ok(Sent { via, cleared_in: Some(seconds) }) => model.cx.say(
-            Tone::Good,
-            format!("Sent {label} to the clipboard through {via}; cleared in {seconds} s. Not pasting? x shows it."),
-        ),
-        Ok(Sent { via, cleared_in: None }) => {
-            model.cx.say(Tone::Good, format!("Sent {label} to the clipboard through {via}."));
+        Ok(Sent { via, cleared }) => {
+            let rest = match cleared {
+                Cleared::In(seconds) => {
+                    format!("; cleared in {seconds} s. Not pasting? x shows it.")
+                }
+                Cleared::CannotTell => ". Not pasting? x shows it.".to_owned(),
+                Cleared::NoNeed => ".".to_owned(),
+            };
+            let said = format!("Sent {label} to the clipboard through {via}{rest}");
+            model.cx.say(Tone::Good, said);
         }
-        Err(why) => model.cx.say(Tone::Bad, format!("{label} did not get to the clipboard: {why}")),
+        Err(why) => model.cx.say(
+            Tone::Bad,
+            format!("{label} did not get to the clipboard: {why}"),
+        ),
     }
 }
 

@@ -11,4 +11,5 @@ mod connect;
 mod layers;
 mod ops;
 mod private;
+mod pty;
 mod support;

@@ -2,6 +2,7 @@
 //! when the test program is killed.
 
 pub mod place;
+pub mod pty;
 pub mod watch;
 
 use std::fs;

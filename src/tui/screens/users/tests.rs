@@ -500,7 +500,7 @@ fn a_key_goes_to_the_clipboard_unseen_and_the_message_claims_no_more_than_that()
     assert_eq!((label.as_str(), text.expose().len()), ("9944b091…", 40));
     let sent = crate::tui::message::Sent {
         via: "tmux",
-        cleared_in: Some(45),
+        cleared: crate::tui::message::Cleared::In(45),
     };
     send(
         &mut model,
@@ -655,4 +655,158 @@ fn pictures_of_details_help_commands_and_typed_confirmation() {
     let mut model = loaded(60, 20, prod());
     press(&mut model, "Space Space D pro");
     insta::assert_snapshot!("typed_60x20", screen(&model));
+}
+
+#[test]
+fn a_command_that_needs_a_name_waits_for_it() {
+    let mut model = loaded(100, 30, dev());
+    assert_eq!(press(&mut model, ": user Enter"), []);
+    assert_eq!(model.cx.modals.len(), 1, "the command line stays");
+    press(&mut model, "frank Enter");
+    assert!(screen(&model).contains("Create the user frank on dev?"));
+}
+
+#[test]
+fn rows_that_are_costly_to_read_are_not_read_again_for_nobody() {
+    let slow = Duration::from_secs(2);
+    let (mut model, effects) = connected(100, 30, dev());
+    let (ticket, outcome) = (ticket(&effects, Slot::Page), Ok(page(rows())));
+    let message = Message::Paged {
+        slot: Slot::Page,
+        ticket,
+        outcome,
+    };
+    send_after(&mut model, slow, Top::Users(message));
+    let effects = send_after(&mut model, Duration::from_secs(6), Top::Ticked);
+    assert!(
+        matches!(
+            effects.as_slice(),
+            [
+                Effect::Ask {
+                    slot: Slot::Ping,
+                    ..
+                },
+                ..
+            ]
+        ),
+        "{effects:?}"
+    );
+    let effects = press(&mut model, "Ctrl-r");
+    assert!(effects.iter().any(|effect| matches!(
+        effect,
+        Effect::Ask {
+            slot: Slot::Refresh,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn a_passed_deadline_tells_nothing_of_the_database() {
+    let mut model = loaded(100, 30, dev());
+    let Link::Live { heard } = model.cx.link else {
+        panic!("{:?}", model.cx.link)
+    };
+    let effects = press(&mut model, "s c");
+    let (slot, ticket) = (Slot::Page, ticket(&effects, Slot::Page));
+    let outcome = Err(Error::Internal("no answer in 30 s".to_owned()));
+    send(
+        &mut model,
+        Top::Users(Message::Paged {
+            slot,
+            ticket,
+            outcome,
+        }),
+    );
+    assert_eq!(model.cx.link, Link::Live { heard });
+    assert!(model.cx.notice.as_ref().unwrap().text.contains("no answer"));
+}
+
+#[test]
+fn quitting_under_work_asks() {
+    let mut model = loaded(80, 24, dev());
+    press(&mut model, "Space Space R 2");
+    model.cx.modals.clear();
+    assert_eq!(press(&mut model, "q"), []);
+    assert!(screen(&model).contains("Quit while regenerate is under way?"));
+    assert!(matches!(
+        press(&mut model, "y").as_slice(),
+        [Effect::Quit(_)]
+    ));
+}
+
+#[test]
+fn a_change_under_way_keeps_a_second_one_out() {
+    let mut model = loaded(80, 24, dev());
+    assert_eq!(press(&mut model, "R y").len(), 1);
+    assert_eq!(press(&mut model, "j D y"), []);
+    assert!(model.cx.notice.as_ref().unwrap().text.contains("under way"));
+}
+
+#[test]
+fn every_size_can_be_drawn_with_every_dialog() {
+    // About every edge of the layout, and where nothing fits.
+    const SIZES: [(u16, u16); 12] = [
+        (0, 0),
+        (1, 1),
+        (29, 8),
+        (30, 8),
+        (31, 9),
+        (45, 10),
+        (59, 20),
+        (79, 9),
+        (80, 24),
+        (99, 12),
+        (100, 30),
+        (130, 40),
+    ];
+    let openers = [
+        "",
+        "Enter",
+        "R",
+        "a",
+        "c",
+        "s",
+        "e",
+        "p",
+        "?",
+        ":",
+        "P x",
+        "Space Space D",
+        "/ x",
+        "w l l",
+    ];
+    for keys in openers {
+        let mut model = loaded(100, 30, prod());
+        press(&mut model, keys);
+        for (width, height) in SIZES {
+            let size = ratatui::layout::Size::new(width, height);
+            send(&mut model, Top::Resized(size));
+            screen(&model);
+        }
+    }
+}
+
+#[test]
+fn ascii_terminals_get_no_other_glyph_of_ours() {
+    let mut model = loaded(100, 30, prod());
+    model
+        .users
+        .window
+        .replace(page(vec![row(1, "bob", "62b46a15")]), Land::First, 24);
+    model.cx.look.glyphs = crate::tui::look::Glyphs::Ascii;
+    for keys in ["", "Space", "R", "?"] {
+        press(&mut model, keys);
+        assert!(screen(&model).is_ascii(), "{}", screen(&model));
+    }
+}
+
+#[test]
+fn suspending_works_from_a_dialog_and_from_a_field() {
+    for keys in ["R", "/ a", ": u", "P x"] {
+        let mut model = loaded(80, 24, dev());
+        press(&mut model, keys);
+        assert_eq!(press(&mut model, "Ctrl-z"), [Effect::Suspend], "{keys}");
+        assert_eq!(press(&mut model, "Ctrl-l"), [Effect::Redraw], "{keys}");
+    }
 }
