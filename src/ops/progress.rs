@@ -54,7 +54,7 @@ impl Progress {
         clippy::cast_precision_loss,
         reason = "a rate has no use for the 53rd bit"
     )]
-    pub(super) fn worked(&mut self, elapsed: Duration) {
+    pub fn worked(&mut self, elapsed: Duration) {
         self.elapsed = elapsed;
         let seconds = elapsed.as_secs_f64();
         self.per_second = if seconds > 0.0 {

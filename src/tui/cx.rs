@@ -138,9 +138,11 @@ impl Cx {
         ticket: Ticket,
         outcome: Result<T, Error>,
     ) -> Option<Result<T, Error>> {
-        if self.waiting.get(&slot)?.ticket != ticket {
+        let asked = self.waiting.get(&slot)?;
+        if asked.ticket != ticket {
             return None;
         }
+        self.took = self.clock.at.saturating_duration_since(asked.since);
         self.heard(&outcome);
         self.settle_local(slot, ticket, outcome)
     }

@@ -107,15 +107,11 @@ fn has_owner(state: &State) -> bool {
     state.owner().is_some()
 }
 
-fn is_to_be_tested(state: &State) -> bool {
-    is_filled(state) && !has_owner(state)
-}
-
 fn is_covered(state: &State) -> bool {
     state.focus == Focus::Elsewhere && is_filled(state)
 }
 
-/// The keys of this screen. What Enter does depends on what stands in the line.
+/// The keys of this screen. Enter never leads away: who pastes a key presses it without looking.
 pub const KEYS: &[Binding<State, Message>] = &[
     Binding::looks(
         "test",
@@ -124,7 +120,7 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Test,
     )
     .hint(1, "test")
-    .when(is_to_be_tested),
+    .when(is_filled),
     Binding::looks(
         "test",
         &[Key::code(KeyCode::Enter)],
@@ -134,9 +130,9 @@ pub const KEYS: &[Binding<State, Message>] = &[
     .hint(1, "type a key")
     .when(is_empty),
     Binding::looks(
-        "test",
-        &[Key::code(KeyCode::Enter)],
-        "its user on the Users screen, where it has one",
+        "owner",
+        &[Key::char('o')],
+        "the user whose key it is, on the Users screen",
         Message::Open,
     )
     .hint(1, "its user")
@@ -243,7 +239,10 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
             state.tested = None;
             test(state, Manner::Loud, cx)
         }
-        Message::Open => Vec::new(),
+        Message::Open => {
+            cx.say(Tone::Plain, "No user to go to: test a key that has one.");
+            Vec::new()
+        }
         Message::Pasted(text) => pasted(state, &text, cx),
         Message::Show => {
             state.shown = match state.shown {
@@ -258,6 +257,7 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
 }
 
 fn entered(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
+    state.shown = None;
     if state.line.is_empty() {
         state.focus = Focus::Here;
         return Vec::new();

@@ -113,14 +113,12 @@ pub fn ended(
     let (Some(outcome), Some(mut progress)) = (cx.done(ticket, outcome), reached) else {
         return Vec::new();
     };
-    progress.paused = false;
-    progress.left = None;
     let end = match outcome {
         Ok(report) => {
             // The last report may have come after the last progress that was told.
             progress.done = report.done;
             progress.already = report.already;
-            progress.elapsed = report.elapsed;
+            progress.worked(report.elapsed);
             let (tone, said) = said(&report);
             cx.say(tone, said);
             if report.stopped {
@@ -136,6 +134,8 @@ pub fn ended(
             End::Failed
         }
     };
+    progress.paused = false;
+    progress.left = None;
     state.run = Run::Over { end, progress };
     count(state, Manner::Quiet, cx)
 }

@@ -167,6 +167,9 @@ fn several_keys_are_refused_in_words_and_text_without_one_changes_nothing() {
 fn a_tested_key_leads_to_its_user() {
     let mut model = tested(100, 30, Verdict::Live(detail()));
     let effects = press(&mut model, "Enter");
+    assert!(verify(&effects).is_some(), "Enter tests, and tests again");
+    answer(&mut model, &effects, Verdict::Live(detail()), &key());
+    let effects = press(&mut model, "o");
     assert_eq!(model.screen, ScreenId::Users);
     let asked = effects.iter().any(|effect| {
         matches!(effect, Effect::Ask { slot: Slot::Page, question: Question::Users(query), .. }
@@ -205,8 +208,9 @@ fn a_name_that_reads_as_a_filter_word_is_found_by_its_key() {
 #[test]
 fn a_verdict_is_asked_for_again_by_itself_and_keeps_its_age_while_the_database_is_away() {
     let mut model = tested(100, 30, Verdict::Live(detail()));
-    press(&mut model, "1");
+    press(&mut model, "x 1");
     let effects = press(&mut model, "2");
+    assert!(!screen(&model).contains(KEY), "covered by leaving");
     assert!(verify(&effects).is_some(), "coming back tests again");
     answer(&mut model, &effects, unknown(&key()), &key());
     assert!(screen(&model).contains("UNKNOWN"));
