@@ -66,6 +66,15 @@ pub enum Link {
     },
 }
 
+/// Whether it is doubtful that the database is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A ping is to find out.
+    Yes,
+    /// It is not.
+    No,
+}
+
 /// Whether a person asked, or the console by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
@@ -134,6 +143,7 @@ impl Model {
     pub fn wake(&self) -> Duration {
         let busy = self.cx.loading().is_some()
             || self.cx.deed.is_some()
+            || self.cx.doubt == Doubt::Yes
             || self.cx.job.is_some()
             || !self.cx.modals.is_empty()
             || self.users.is_settling(&self.cx);
