@@ -15,7 +15,7 @@ use crate::tui::effect::{Deed, Effect, Order, Question, Slot, Ticket};
 use crate::tui::keys::{Action, KeyMap, Kind};
 use crate::tui::look::Look;
 use crate::tui::modal::{self, Modal};
-use crate::tui::model::{Clock, Doing, Job, Link, Manner, Notice, Place, Stopping, Tone};
+use crate::tui::model::{Clock, Doing, Doubt, Job, Link, Manner, Notice, Place, Stopping, Tone};
 use crate::tui::{ProfileInfo, Settings, TimeStyle};
 
 /// A question that is waited for.
@@ -61,6 +61,8 @@ pub struct Cx {
     pub job: Option<Job>,
     /// When the last key came.
     pub touched: Instant,
+    /// Whether something failed as if the database were away.
+    pub doubt: Doubt,
     /// How long the last answer took.
     pub took: Duration,
     waiting: BTreeMap<Slot, Waiting>,
@@ -93,6 +95,7 @@ impl Cx {
             deed: None,
             job: None,
             touched: clock.at,
+            doubt: Doubt::No,
             took: Duration::ZERO,
             waiting: BTreeMap::new(),
             tickets: 0,
@@ -167,7 +170,8 @@ impl Cx {
     /// Notes what any answer tells of the connection.
     pub fn heard<T>(&mut self, outcome: &Result<T, Error>) {
         match outcome {
-            Err(Error::Unavailable(_)) => self.lose(),
+            // It may also be a lock that somebody else holds: a ping tells the two apart.
+            Err(Error::Unavailable(_)) => self.doubt = Doubt::Yes,
             // A fault of ours, or a deadline that passed: neither tells anything of the database.
             Err(Error::Cancelled | Error::Internal(_)) => {}
             Ok(_) | Err(_) if self.place.is_some() => {
@@ -179,7 +183,9 @@ impl Cx {
         }
     }
 
-    fn lose(&mut self) {
+    /// A ping was not answered: the database is away.
+    pub fn lose(&mut self) {
+        self.doubt = Doubt::No;
         let now = self.clock.at;
         let (since, tries) = match self.link {
             Link::Offline { since, tries, .. } => (since, tries + 1),

@@ -6,7 +6,7 @@ use crate::ops::Error;
 use crate::text;
 use crate::tui::effect::{Effect, Question, Slot, Ticket};
 use crate::tui::global;
-use crate::tui::model::{Cx, Link, Manner, Model, Place, Tone};
+use crate::tui::model::{Cx, Doubt, Link, Manner, Model, Place, Tone};
 use crate::tui::screens;
 
 /// What is shown is asked for again so often while nobody types.
@@ -72,12 +72,17 @@ pub fn keep_alive(cx: &mut Cx) -> Vec<Effect> {
 pub fn ponged(model: &mut Model, ticket: Ticket, outcome: Result<(), Error>) -> Vec<Effect> {
     let was_offline = matches!(model.cx.link, Link::Offline { .. });
     match model.cx.settle(Slot::Ping, ticket, outcome) {
-        Some(Ok(())) if was_offline => {
-            model.cx.say(Tone::Good, "The database is back.");
-            screens::refresh(model, Manner::Quiet)
+        Some(Ok(())) => {
+            model.cx.doubt = Doubt::No;
+            if was_offline {
+                model.cx.say(Tone::Good, "The database is back.");
+                return screens::refresh(model, Manner::Quiet);
+            }
         }
-        Some(Ok(()) | Err(_)) | None => Vec::new(),
+        Some(Err(_)) => model.cx.lose(),
+        None => {}
     }
+    Vec::new()
 }
 
 /// Time passed: tries a lost database again when it is due, else keeps what is shown fresh.
@@ -90,7 +95,8 @@ pub fn tick(model: &mut Model) -> Vec<Effect> {
             let idle = now.saturating_duration_since(cx.touched) >= IDLE;
             let due = now.saturating_duration_since(heard) >= REFRESH;
             // A question may hang on a connection that is dead: a ping of its own finds out.
-            if now.saturating_duration_since(heard) >= 2 * REFRESH && !cx.is_waiting(Slot::Ping) {
+            let silent = now.saturating_duration_since(heard) >= 2 * REFRESH;
+            if (silent || cx.doubt == Doubt::Yes) && !cx.is_waiting(Slot::Ping) {
                 return ping(cx);
             }
             if idle && due && cx.loading().is_none() && !cx.is_waiting(Slot::Refresh) {

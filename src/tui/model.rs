@@ -73,6 +73,15 @@ pub enum Link {
     },
 }
 
+/// Whether it is doubtful that the database is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A ping is to find out.
+    Yes,
+    /// It is not.
+    No,
+}
+
 /// Whether a person asked, or the console by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
@@ -154,6 +163,7 @@ impl Model {
     pub fn wake(&self) -> Duration {
         let busy = self.cx.loading().is_some()
             || self.cx.deed.is_some()
+            || self.cx.doubt == Doubt::Yes
             || self.cx.job.is_some()
             || !self.cx.modals.is_empty()
             || self.users.is_settling(&self.cx);

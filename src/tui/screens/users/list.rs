@@ -113,10 +113,7 @@ pub fn paged(
     let page = match cx.settle(slot, ticket, outcome) {
         Some(Ok(page)) => page,
         Some(Err(error)) => {
-            // The header tells of a lost connection; a refresh that nobody asked for fails in silence.
-            if slot != Slot::Refresh {
-                cx.fail(&error);
-            }
+            cx.fail(&error);
             return Vec::new();
         }
         None => return Vec::new(),

@@ -273,6 +273,20 @@ fn a_lost_database_dims_the_rows_refuses_changes_and_is_tried_again() {
             outcome,
         }),
     );
+    assert!(
+        matches!(model.cx.link, Link::Live { .. }),
+        "it may be a lock; a ping tells"
+    );
+    let pinged = send(&mut model, Top::Ticked);
+    let ping = ticket_of_ping(&pinged);
+    let outcome = Err(Error::Unavailable("connection refused".to_owned()));
+    send(
+        &mut model,
+        Top::Ponged {
+            ticket: ping,
+            outcome,
+        },
+    );
     assert!(matches!(model.cx.link, Link::Offline { .. }));
     let shown = screen(&model);
     assert!(
@@ -809,4 +823,48 @@ fn suspending_works_from_a_dialog_and_from_a_field() {
         assert_eq!(press(&mut model, "Ctrl-z"), [Effect::Suspend], "{keys}");
         assert_eq!(press(&mut model, "Ctrl-l"), [Effect::Redraw], "{keys}");
     }
+}
+
+#[test]
+fn a_lock_that_somebody_holds_is_not_taken_for_a_lost_database() {
+    let mut model = loaded(100, 30, dev());
+    let effects = press(&mut model, "R y");
+    let [Effect::Do { ticket, .. }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    let message = Message::Changed {
+        ticket: *ticket,
+        change: Change::Regenerate,
+        aim: Aim::from(&rows()[0]),
+        outcome: Err(Error::Unavailable("somebody else holds a lock".to_owned())),
+    };
+    send(&mut model, Top::Users(message));
+    let pinged = send(&mut model, Top::Ticked);
+    let ping = ticket_of_ping(&pinged);
+    send(
+        &mut model,
+        Top::Ponged {
+            ticket: ping,
+            outcome: Ok(()),
+        },
+    );
+    assert!(matches!(model.cx.link, Link::Live { .. }));
+    assert!(
+        model
+            .cx
+            .notice
+            .as_ref()
+            .unwrap()
+            .text
+            .contains("holds a lock")
+    );
+    assert_eq!(
+        send(&mut model, Top::Ticked),
+        [],
+        "one ping settles the doubt"
+    );
+}
+
+fn ticket_of_ping(effects: &[Effect]) -> Ticket {
+    crate::tui::testing::ticket(effects, Slot::Ping)
 }
