@@ -8,6 +8,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt::Write as _;
 use std::fs;
 use std::hash::{Hash, Hasher};
+use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -431,4 +432,40 @@ fn escape(bytes: &[u8]) -> String {
         write!(text, "%{byte:02X}").unwrap();
         text
     })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the next test runs it in a process of its own"]
+async fn another_process_has_a_place() {
+    let place = fresh().await;
+    let pid: i32 = place.one("SELECT pg_backend_pid()").await;
+    let data: String = place.one("SELECT current_setting('data_directory')").await;
+    println!("backend {pid} of {data}");
+    std::io::stdout().flush().unwrap();
+    std::thread::sleep(std::time::Duration::from_mins(1));
+}
+
+#[test]
+fn the_server_goes_when_the_tests_are_killed() {
+    let mut other = Command::new(std::env::current_exe().unwrap());
+    other.args(["--exact", "--ignored", "--nocapture"]);
+    other.arg("support::place::another_process_has_a_place");
+    for name in ["TEST_DATABASE_URL", "NEXTEST_RUN_ID"] {
+        other.env_remove(name);
+    }
+    let mut process = other.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let data: PathBuf = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once(" of ").map(|(_, data)| data.into()))
+        .expect("a server");
+    assert!(data.join("postmaster.pid").exists());
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let begun = std::time::Instant::now();
+    let folder = data.ancestors().nth(3).unwrap();
+    while folder.exists() {
+        assert!(begun.elapsed().as_secs() < 60, "{} stays", folder.display());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
