@@ -83,11 +83,6 @@ impl Place {
         &self.name
     }
 
-    /// A folder that goes with the test.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// The address of the database, for its owner.
     pub fn url(&self) -> Secret<String> {
         url(self.administrator, &self.name, None)
@@ -205,9 +200,8 @@ impl Drop for Place {
                             .map(|role| format!("DROP ROLE IF EXISTS \"{role}\"")),
                     );
                     for statement in all {
-                        if let Err(error) = client.batch_execute(&statement).await {
-                            eprintln!("{statement}: {error:?}");
-                        }
+                        // What cannot be dropped goes with the server.
+                        let _ = client.batch_execute(&statement).await;
                     }
                 });
             });
@@ -264,20 +258,18 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 async fn start() -> Server {
-    let (address, lease, watch) = match std::env::var("TEST_DATABASE_URL") {
-        Ok(url) => (url, None, None),
-        Err(_) => match std::env::var("NEXTEST_RUN_ID") {
+    let (address, lease, watch) = if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
+        (url, None, None)
+    } else {
+        let (lease, watch) = match std::env::var("NEXTEST_RUN_ID") {
             Ok(run) => {
                 let base = std::env::temp_dir().join(format!("tw-nextest-{run}"));
-                let (lease, watch) = throw_away(base, Until::NextestEnds).await;
-                (lease.url("postgres").expose().clone(), Some(lease), watch)
+                throw_away(base, Until::NextestEnds).await
             }
-            Err(_) => {
-                let base = folder().keep();
-                let (lease, watch) = throw_away(base, Until::WeEnd).await;
-                (lease.url("postgres").expose().clone(), Some(lease), watch)
-            }
-        },
+            Err(_) => throw_away(folder().keep(), Until::WeEnd).await,
+        };
+        let url = lease.url("postgres").expose().clone();
+        (url, Some(lease), watch)
     };
     let administrator: Config = address.parse().expect("the address of a server");
     let template = make_template(&administrator).await;
@@ -386,7 +378,9 @@ fn fingerprint_of_migrations() -> u64 {
                 .map(|entry| entry.unwrap().path())
                 .collect();
             inside.sort();
-            inside.iter().for_each(|path| add(path, hasher));
+            for path in &inside {
+                add(path, hasher);
+            }
         } else {
             fs::read(path).unwrap().hash(hasher);
         }
