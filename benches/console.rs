@@ -144,7 +144,7 @@ fn report(what: &str, times: &mut [Duration]) {
 
 fn console(arguments: &[&str], setting: &Setting) -> Terminal {
     let terminal = Terminal::start(Path::new(PROGRAM), arguments, setting, 30, 100);
-    let deadline = Instant::now() + Duration::from_secs(180);
+    let deadline = Instant::now() + Duration::from_mins(3);
     while !terminal.screen().contains("alice.adams") {
         assert!(
             Instant::now() < deadline,

@@ -9,6 +9,7 @@ pub mod drf_tokens;
 pub mod error;
 mod filters;
 mod keyset;
+mod locks;
 pub mod migrate;
 pub mod private;
 mod rows;
@@ -84,7 +85,7 @@ impl Pool {
 
 /// However long the server's own limits are, no answer is waited for longer than this: it ends the wait on a
 /// network that swallows packets.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -140,16 +141,43 @@ impl Db {
         stop: Stop,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        let cancelled = || Err(Error::Cancelled("cancelled".to_owned()));
+        if cancel.is_cancelled() {
+            return cancelled();
+        }
         let mut answer = std::pin::pin!(tokio::time::timeout(DEADLINE, answer));
         let late = |_| Error::Unavailable(format!("no answer within {} s", DEADLINE.as_secs()));
         tokio::select! {
-            result = &mut answer => result.map_err(late)?,
-            () = cancel.cancelled() => {
+            result = &mut answer => return self.explain(result.map_err(late)?).await,
+            () = cancel.cancelled() => {}
+        }
+        // The connection must be quiet before somebody else gets it. A request that overtakes the query it is meant
+        // for finds nothing to cancel, so it is made until the query ends.
+        let quiet = async {
+            loop {
                 self.pool.stop(&stop).await;
-                // The connection must be quiet before somebody else gets it.
-                let _ = tokio::time::timeout(GRACE, answer).await;
-                Err(Error::Cancelled("cancelled".to_owned()))
+                if tokio::time::timeout(AGAIN, &mut answer).await.is_ok() {
+                    break;
+                }
             }
+        };
+        let _ = tokio::time::timeout(GRACE, quiet).await;
+        cancelled()
+    }
+
+    /// Adds to [`Error::Locked`] who holds the lock, asked on another connection. Any other result passes.
+    ///
+    /// # Errors
+    /// That of `result`.
+    pub async fn explain<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        let Err(Error::Locked(said)) = result else {
+            return result;
+        };
+        let look = async { locks::find_holder(&mut *self.conn().await?, self.site()).await };
+        match tokio::time::timeout(GRACE, look).await {
+            Ok(Ok(Some(holder))) => Err(Error::Locked(format!("{said}; held by {holder}"))),
+            // It went away meanwhile, or cannot be found out: the first error is the one that counts.
+            Ok(Ok(None) | Err(_)) | Err(_) => Err(Error::Locked(said)),
         }
     }
 
@@ -172,8 +200,11 @@ pub async fn ping(conn: &mut Conn) -> Result<(), Error> {
     Ok(diesel_async::SimpleAsyncConnection::batch_execute(conn, "").await?)
 }
 
-/// How long a cancelled query may take to end.
+/// How long a cancelled query may take to end, and a look for whoever holds a lock.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often a query that does not end is cancelled.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Stops what a connection is doing (Postgres manual, 55.2.8, Canceling Requests in Progress).
 pub struct Stop(tokio_postgres::CancelToken);

@@ -41,9 +41,13 @@ fn lacking() -> _ {
 
 /// Postgres takes "has no token" for rare and would read both tables whole for every batch. These make it walk the
 /// user table's key from the last batch on and look each user's token up. They end with the transaction.
+///
+/// The advisory lock ("twbackfl" in ASCII) lets only one backfill at a time be in a batch. Two would read the same
+/// users and insert their tokens in two orders, since rows go in by key: a deadlock. So the second reads the next users.
 const WALK: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
                     SET LOCAL enable_sort = off; SET LOCAL jit = off; \
-                    SET LOCAL plan_cache_mode = force_custom_plan";
+                    SET LOCAL plan_cache_mode = force_custom_plan; \
+                    SELECT pg_advisory_xact_lock(8392284601047541356)";
 
 /// Loads the next users after `after` who lack a token, at most `limit`, in the order of their ids. To be called in
 /// a transaction.
@@ -81,7 +85,7 @@ pub async fn load_lacking(
     Ok(rows.into_iter().map(|(id, name)| (id.0, name)).collect())
 }
 
-/// Inserts a token for each of `owners`, but for those who have got one meanwhile, and tells how many it inserted.
+/// Inserts a token for each of `owners`, of whom there must be one at least, but for those who have got one meanwhile, and tells how many it inserted.
 ///
 /// The rows go in by key: the two indexes on the key are then filled in their own order and not at a random page
 /// for each row.

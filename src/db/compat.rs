@@ -28,6 +28,10 @@ impl Default for UserTable {
 
 /// What the session may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "rights are independent of each other"
+)]
 pub struct Access {
     /// The role's name.
     pub role: String,
@@ -58,6 +62,10 @@ pub struct Shape {
 
 /// One column of one of the two tables, or a table without columns where it does not exist.
 #[derive(Debug, QueryableByName)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a row as the catalogue answers"
+)]
 struct Column {
     #[diesel(sql_type = Bool)]
     is_user_table: bool,

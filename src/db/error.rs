@@ -26,7 +26,13 @@ pub enum Error {
     /// Somebody holds a lock that we need, longer than we wait.
     #[error("{0}")]
     Locked(String),
-    /// The statement took longer than its limit, or was cancelled.
+    /// We and somebody else waited for each other, and Postgres ended our transaction.
+    #[error("{0}")]
+    Deadlock(String),
+    /// The statement took longer than its limit; the server gave it up.
+    #[error("{0}")]
+    Slow(String),
+    /// Somebody asked the server to give the statement up.
     #[error("{0}")]
     Cancelled(String),
     /// A row that must be unique exists already.
@@ -81,6 +87,8 @@ impl From<DieselError> for Error {
                     _ => by_words(message),
                 }
             }
+            // COMMIT failed, and so did the ROLLBACK after it: what the first said counts.
+            DieselError::RollbackErrorOnCommit { commit_error, .. } => Self::from(*commit_error),
             DieselError::BrokenTransactionManager => {
                 Self::Unavailable("the connection broke in the middle of a change".to_owned())
             }
@@ -95,8 +103,12 @@ fn by_words(message: String) -> Error {
     let says = |words: &str| message.contains(words);
     if says("permission denied") || says("must be owner") {
         Error::Right(message)
+    } else if says("deadlock detected") {
+        Error::Deadlock(message)
     } else if says("lock timeout") {
         Error::Locked(message)
+    } else if says("statement timeout") {
+        Error::Slow(message)
     } else if says("canceling statement") {
         Error::Cancelled(message)
     } else if says("terminating connection") || says("shutting down") || says("starting up") {

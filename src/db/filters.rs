@@ -1,14 +1,14 @@
 //! The words of a filter as conditions on users joined with their tokens.
 
-use diesel::dsl::{LeftJoinQuerySource, not};
+use diesel::dsl::{LeftJoinQuerySource, not, sql};
 use diesel::expression::BoxableExpression;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
-use super::rows::{Id, Instant};
-use super::schema::{auth_user, authtoken_token, truth_or};
+use super::rows::{Id, Ids, Instant};
+use super::schema::{UserKeys, auth_user, authtoken_token, truth_or};
 use super::users::Reach;
 use super::{Conn, Error};
 use crate::domain::filter::{Filter, Test, Word};
@@ -127,10 +127,14 @@ fn text_condition(text: &str, owners: &[UserId], reach: Reach) -> Condition {
     }
 }
 
-/// `id` is one of these. An array would need its element's type by number, which a site's key type has not
-/// here; so a chain of comparisons, which Postgres turns into one index condition.
+/// `id` is one of these. Raw SQL, because Diesel's `eq_any` sends an array with the number of its element's type,
+/// which a site's key type has not here; [`Ids`] writes the number that each id has.
 fn any_of(ids: &[UserId]) -> Condition {
-    Box::new(auth_user::id.eq_any(ids.iter().copied().map(Id).collect::<Vec<_>>()))
+    if ids.is_empty() {
+        return Box::new(sql::<Bool>("false"));
+    }
+    let among = sql::<Bool>("\"auth_user\".\"id\" = ANY (");
+    Box::new(among.bind::<UserKeys, _>(Ids(ids.to_vec())).sql(")"))
 }
 
 /// `text` with the three characters that LIKE reads as its own made plain.

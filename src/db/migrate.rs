@@ -119,7 +119,7 @@ impl Migrator {
             for migration in migrations_of(&source)? {
                 let name = migration.name().to_string();
                 let version = version_of(&name);
-                if applied.iter().any(|applied| *applied == version) {
+                if applied.contains(&version) {
                     continue;
                 }
                 let sql = SQL
@@ -242,11 +242,6 @@ impl Migrator {
         if !self.exists(APPLIED).await? {
             return Ok(Vec::new());
         }
-        #[derive(QueryableByName)]
-        struct Applied {
-            #[diesel(sql_type = Text)]
-            version: String,
-        }
         // Diesel's own table, which has no Diesel type.
         let rows: Vec<Applied> = diesel::sql_query(
             "SELECT version::text AS version FROM tokenward.__diesel_schema_migrations",
@@ -265,6 +260,13 @@ impl Migrator {
         let lock = format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({ADVISORY_LOCK})");
         Ok(self.conn.batch_execute(&lock).await?)
     }
+}
+
+/// A row of Diesel's count of what it ran.
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = Text)]
+    version: String,
 }
 
 fn migrations_of(source: &EmbeddedMigrations) -> Result<Vec<Box<dyn Migration<Pg>>>, Error> {

@@ -84,8 +84,8 @@ impl ToSql<UserKeys, Pg> for Ids {
 }
 
 fn write_element(out: &mut Output<'_, '_, Pg>, bytes: &[u8]) -> std::io::Result<()> {
-    // Four, eight or sixteen.
-    out.write_all(&(bytes.len() as u32).to_be_bytes())?;
+    let length = u32::try_from(bytes.len()).map_err(std::io::Error::other)?;
+    out.write_all(&length.to_be_bytes())?;
     out.write_all(bytes)
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Change, Control, Error, Mode, Ops, Progress};
 use crate::db::backfill::{insert_tokens, load_lacking};
-use crate::db::{Stop, users};
+use crate::db::{self, Stop, users};
 use crate::domain::audit::Verb;
 use crate::domain::filter::Filter;
 use crate::domain::moment::Moment;
@@ -50,6 +50,10 @@ pub struct BackfillReport {
 
 /// Users in one transaction: a tenth of a second's work, so that a cancel is prompt and no lock is held longer.
 const BATCH: usize = 5_000;
+
+/// A batch that others took back is tried this often in all; where it fails every time, somebody is at work who should
+/// end first.
+const MOST_TRIES: usize = 20;
 
 impl Ops {
     /// Counts users with and without a token: reads the whole table.
@@ -145,40 +149,75 @@ impl Ops {
         control: &mut Control,
         run: &mut Run,
     ) -> Result<Ended, Error> {
-        let format = plan.format.unwrap_or(self.inner.format);
+        let mut tries = 0;
         loop {
             if !control.go_on(&mut run.progress).await {
                 return Ok(Ended::Stopped);
             }
             let start = Instant::now();
-            let mut tx = self.db().begin().await?;
-            let site = self.db().site();
-            let (audience, now) = (plan.audience, Moment::now());
-            let lacking = load_lacking(
-                tx.conn(),
-                site,
-                audience,
-                &plan.filter,
-                run.after,
-                BATCH,
-                now,
-            )
-            .await?;
-            let owners: Vec<UserId> = lacking.iter().map(|(id, _)| *id).collect();
-            let keys = format.make_many(owners.len())?;
-            let made = insert_tokens(tx.conn(), site, &owners, keys, now).await?;
-            match mode {
-                Mode::Apply => tx.commit().await?,
-                Mode::DryRun => tx.rollback().await?,
-            }
-            let reached = owners.len();
-            run.note(made, lacking, start.elapsed());
+            let (count, lacking) = match self.batch(plan, mode, run.after).await? {
+                Batch::Stored(count, lacking) => (count, lacking),
+                Batch::TakenBack(why) => {
+                    tries += 1;
+                    if tries == MOST_TRIES {
+                        return Err(why.into());
+                    }
+                    continue;
+                }
+            };
+            tries = 0;
+            let reached = lacking.len();
+            run.note(count, lacking, start.elapsed());
             control.report(&run.progress);
             if reached < BATCH {
                 return Ok(Ended::Complete);
             }
         }
     }
+
+    /// One transaction: a token for each of the next users after `after` who lack one.
+    async fn batch(
+        &self,
+        plan: &BackfillPlan,
+        mode: Mode,
+        after: Option<UserId>,
+    ) -> Result<Batch, Error> {
+        let (site, audience, now) = (self.db().site(), plan.audience, Moment::now());
+        let mut tx = self.db().begin().await?;
+        let conn = tx.conn();
+        let lacking = load_lacking(conn, site, audience, &plan.filter, after, BATCH, now).await;
+        let lacking = self.db().explain(lacking).await?;
+        if lacking.is_empty() {
+            tx.rollback().await?;
+            return Ok(Batch::Stored(0, lacking));
+        }
+        let owners: Vec<UserId> = lacking.iter().map(|(id, _)| *id).collect();
+        let format = plan.format.unwrap_or(self.inner.format);
+        let keys = format.make_many(owners.len())?;
+        let store = async {
+            let count = insert_tokens(tx.conn(), site, &owners, keys, now).await?;
+            match mode {
+                Mode::Apply => tx.commit().await?,
+                Mode::DryRun => tx.rollback().await?,
+            }
+            Ok(count)
+        };
+        match store.await {
+            Ok(count) => Ok(Batch::Stored(count, lacking)),
+            Err(why @ (db::Error::Orphan(_) | db::Error::Deadlock(_))) => Ok(Batch::TakenBack(why)),
+            Err(other) => Ok(self.db().explain(Err(other)).await?),
+        }
+    }
+}
+
+/// What became of one batch.
+enum Batch {
+    /// So many tokens were made for these users.
+    Stored(u64, Vec<(UserId, String)>),
+    /// Postgres took it back because of what others did meanwhile: one of the users was deleted between our reading
+    /// and our commit, or somebody who makes tokens for the same users in another order met us in a deadlock. Read
+    /// and tried again it goes well.
+    TakenBack(db::Error),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -54,15 +54,16 @@ impl Error {
 
     /// The answer to COMMIT did not come, or was no.
     pub(super) fn at_commit(error: db::Error, name: &str) -> Self {
-        match Self::from(error) {
-            Self::Unavailable(why) => Self::Unavailable(format!(
-                "the connection broke while the change of {} was being committed ({why}): whether it was made \
+        match error {
+            db::Error::Unavailable(why) => Self::Unavailable(format!(
+                "the connection broke while the change of {} was being committed ({}): whether it was made \
                  is not known; look at the user again",
-                text::safe(name)
+                text::safe(name),
+                text::safe(&why)
             )),
             // A deferred foreign key is checked at COMMIT: the user was deleted since he was seen.
-            Self::NotFound(_) => Self::no_user(name),
-            other => other,
+            db::Error::Orphan(_) => Self::no_user(name),
+            other => Self::from(other),
         }
     }
 
@@ -76,18 +77,22 @@ impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
         let said = text::safe(&error.to_string()).into_owned();
         match error {
-            db::Error::Config(_) => Self::Invalid(said),
             db::Error::Unavailable(_) | db::Error::NoDatabase(_) => Self::Unavailable(said),
             db::Error::ReadOnly(_) => Self::ReadOnly(format!("READ ONLY: {said}")),
             db::Error::Right(_) | db::Error::Shape(_) => Self::MissingRight(said),
             db::Error::Locked(_) => Self::Unavailable(format!(
-                "somebody else holds a lock on the table or the row ({said}); try again, or look into \
-                 pg_stat_activity for who it is"
+                "somebody else holds a lock on the table or the row ({said}); try again when it is gone"
+            )),
+            db::Error::Deadlock(_) => Self::Unavailable(format!(
+                "somebody else changes the same rows at this moment ({said}); try again"
+            )),
+            db::Error::Slow(_) => Self::Unavailable(format!(
+                "the database took too long ({said}); try again, or ask for less at a time"
             )),
             db::Error::Cancelled(_) => Self::Cancelled,
             db::Error::Duplicate(_) => Self::Conflict(said),
             db::Error::Orphan(_) => Self::NotFound(format!("the user is gone ({said})")),
-            db::Error::Value(_) => Self::Invalid(said),
+            db::Error::Config(_) | db::Error::Value(_) => Self::Invalid(said),
             db::Error::Other(_) => Self::Internal(format!("the database refused: {said}")),
         }
     }

@@ -52,7 +52,8 @@ impl Ops {
     /// [`Error::NotFound`] when there is none.
     pub async fn aim(&self, name: &Username) -> Result<Aim, Error> {
         let mut conn = self.db().conn().await?;
-        let found = users::find_by_name(&mut conn, self.db().site(), name).await?;
+        let found = users::find_by_name(&mut conn, self.db().site(), name).await;
+        let found = self.db().explain(found).await?;
         found
             .as_ref()
             .map(Aim::from)
@@ -69,14 +70,15 @@ impl Ops {
         }
         let mut audit = self.audit_for(mode)?;
         let mut tx = self.db().begin().await?;
-        let stored = drf_tokens::find_token(tx.conn(), aim.id).await?;
-        if let Some(stored) = stored {
+        let stored = drf_tokens::find_token(tx.conn(), aim.id).await;
+        if let Some(stored) = self.db().explain(stored).await? {
             tx.rollback().await?;
             return Ok(issued(aim, stored, Origin::Existing));
         }
         self.allow(Change::Generate)?;
         let key = self.inner.format.make()?;
         let inserted = drf_tokens::insert_token(tx.conn(), aim.id, &key, Moment::now()).await;
+        let inserted = self.db().explain(inserted).await;
         let Some(stored) = gone_if_orphan(inserted, aim)? else {
             // Somebody made one since we looked: his is the token.
             let stored = drf_tokens::find_token(tx.conn(), aim.id).await?;
@@ -112,7 +114,8 @@ impl Ops {
         let mut tx = self.db().begin().await?;
         let replaced =
             drf_tokens::replace_token(tx.conn(), aim.id, seen.fingerprint, &key, Moment::now())
-                .await?;
+                .await;
+        let replaced = self.db().explain(replaced).await?;
         let stored = replaced.ok_or_else(|| Error::changed(&aim.username))?;
         self.finish(tx, mode, audit.as_mut(), Verb::Regenerate, aim, seen)
             .await?;
@@ -131,7 +134,8 @@ impl Ops {
             .ok_or_else(|| Error::no_token(&aim.username))?;
         let mut audit = self.audit_for(mode)?;
         let mut tx = self.db().begin().await?;
-        if !drf_tokens::delete_token(tx.conn(), aim.id, seen.fingerprint).await? {
+        let deleted = drf_tokens::delete_token(tx.conn(), aim.id, seen.fingerprint).await;
+        if !self.db().explain(deleted).await? {
             return Err(Error::changed(&aim.username));
         }
         self.finish(tx, mode, audit.as_mut(), Verb::Revoke, aim, seen)
@@ -154,7 +158,8 @@ impl Ops {
         };
         let mut audit = self.inner.audit.open()?;
         let mut conn = self.db().conn().await?;
-        let stored = drf_tokens::find_token(&mut conn, aim.id).await?;
+        let stored = drf_tokens::find_token(&mut conn, aim.id).await;
+        let stored = self.db().explain(stored).await?;
         let stored = stored.ok_or_else(|| Error::changed(&aim.username))?;
         if CoveredKey::of(&stored.key).fingerprint != seen.fingerprint {
             return Err(Error::changed(&aim.username));
@@ -239,7 +244,7 @@ impl Ops {
     ) -> Result<(), Error> {
         match (mode, audit) {
             (Mode::DryRun, _) | (Mode::Apply, None) => Ok(tx.rollback().await?),
-            (Mode::Apply, Some(audit)) => match tx.commit().await {
+            (Mode::Apply, Some(audit)) => match self.db().explain(tx.commit().await).await {
                 Ok(()) => audit.append(&self.entry(verb, &aim.username, Some(key), "done")),
                 Err(error) => {
                     let error = Error::at_commit(error, &aim.username);

@@ -1,8 +1,9 @@
 //! Users: listed, shown, made, switched on and off, given a password.
 
+use super::audit::OpenAudit;
 use super::{Aim, Change, Error, Mode, Ops};
-use crate::db::Stop;
 use crate::db::users::{self, UsersQuery};
+use crate::db::{Stop, Tx};
 use crate::domain::moment::Moment;
 use crate::domain::page::Page;
 use crate::domain::password;
@@ -74,7 +75,8 @@ impl Ops {
     /// [`Error::NotFound`] when there is none.
     pub async fn find_user(&self, name: &Username) -> Result<UserDetail, Error> {
         let mut conn = self.db().conn().await?;
-        let found = users::find_by_name(&mut conn, self.db().site(), name).await?;
+        let found = users::find_by_name(&mut conn, self.db().site(), name).await;
+        let found = self.db().explain(found).await?;
         let row = found.ok_or_else(|| Error::no_user(name.as_str()))?;
         self.detail(&mut conn, row).await
     }
@@ -136,10 +138,10 @@ impl Ops {
             Some(clear) => encode(clear).await?,
             None => password::unusable()?,
         };
-        let mut audit = self.inner.audit.open()?;
+        let audit = self.audit_for(mode)?;
         let mut tx = self.db().begin().await?;
-        let made = users::insert_user(tx.conn(), &new, &encoded, Moment::now()).await;
-        let user = match made {
+        let inserted = users::insert_user(tx.conn(), &new, &encoded, Moment::now()).await;
+        let user = match self.db().explain(inserted).await {
             Err(crate::db::Error::Duplicate(_)) => {
                 return Err(Error::Conflict(format!(
                     "there is a user {} already",
@@ -148,18 +150,8 @@ impl Ops {
             }
             other => other?,
         };
-        match mode {
-            Mode::DryRun => tx.rollback().await?,
-            Mode::Apply => {
-                tx.commit().await?;
-                audit.append(&self.entry(
-                    Change::UserCreate.verb(),
-                    &user.username,
-                    None,
-                    "done",
-                ))?;
-            }
-        }
+        self.finish_user(tx, audit, Change::UserCreate, &user.username)
+            .await?;
         Ok(user)
     }
 
@@ -216,18 +208,34 @@ impl Ops {
         to: users::UserChange,
         mode: Mode,
     ) -> Result<(), Error> {
-        let mut audit = self.inner.audit.open()?;
+        let audit = self.audit_for(mode)?;
         let mut tx = self.db().begin().await?;
-        if !users::update_user(tx.conn(), self.db().site(), aim.id, &to).await? {
+        let updated = users::update_user(tx.conn(), self.db().site(), aim.id, &to).await;
+        if !self.db().explain(updated).await? {
             return Err(Error::no_user(&aim.username));
         }
-        match mode {
-            Mode::DryRun => Ok(tx.rollback().await?),
-            Mode::Apply => {
-                tx.commit().await?;
-                audit.append(&self.entry(change.verb(), &aim.username, None, "done"))
-            }
-        }
+        self.finish_user(tx, audit, change, &aim.username).await
+    }
+
+    /// Commits and writes the audit line; without an audit it is a dry run, and rolls back.
+    async fn finish_user(
+        &self,
+        tx: Tx,
+        audit: Option<OpenAudit>,
+        change: Change,
+        username: &str,
+    ) -> Result<(), Error> {
+        let Some(mut audit) = audit else {
+            return Ok(tx.rollback().await?);
+        };
+        let outcome = self.db().explain(tx.commit().await).await;
+        let outcome = outcome.map_err(|error| Error::at_commit(error, username));
+        let result = match &outcome {
+            Ok(()) => "done".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        audit.append(&self.entry(change.verb(), username, None, result))?;
+        outcome
     }
 }
 

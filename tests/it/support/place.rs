@@ -8,6 +8,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt::Write as _;
 use std::fs;
 use std::hash::{Hash, Hasher};
+use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -204,9 +205,8 @@ impl Drop for Place {
                             .map(|role| format!("DROP ROLE IF EXISTS \"{role}\"")),
                     );
                     for statement in all {
-                        if let Err(error) = client.batch_execute(&statement).await {
-                            eprintln!("{statement}: {error:?}");
-                        }
+                        // What cannot be dropped goes with the server.
+                        let _ = client.batch_execute(&statement).await;
                     }
                 });
             });
@@ -263,20 +263,18 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 async fn start() -> Server {
-    let (address, lease, watch) = match std::env::var("TEST_DATABASE_URL") {
-        Ok(url) => (url, None, None),
-        Err(_) => match std::env::var("NEXTEST_RUN_ID") {
+    let (address, lease, watch) = if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
+        (url, None, None)
+    } else {
+        let (lease, watch) = match std::env::var("NEXTEST_RUN_ID") {
             Ok(run) => {
                 let base = std::env::temp_dir().join(format!("tw-nextest-{run}"));
-                let (lease, watch) = throw_away(base, Until::NextestEnds).await;
-                (lease.url("postgres").expose().clone(), Some(lease), watch)
+                throw_away(base, Until::NextestEnds).await
             }
-            Err(_) => {
-                let base = folder().keep();
-                let (lease, watch) = throw_away(base, Until::WeEnd).await;
-                (lease.url("postgres").expose().clone(), Some(lease), watch)
-            }
-        },
+            Err(_) => throw_away(folder().keep(), Until::WeEnd).await,
+        };
+        let url = lease.url("postgres").expose().clone();
+        (url, Some(lease), watch)
     };
     let administrator: Config = address.parse().expect("the address of a server");
     let template = make_template(&administrator).await;
@@ -388,7 +386,9 @@ fn fingerprint_of_migrations() -> u64 {
                 .map(|entry| entry.unwrap().path())
                 .collect();
             inside.sort();
-            inside.iter().for_each(|path| add(path, hasher));
+            for path in &inside {
+                add(path, hasher);
+            }
         } else {
             fs::read(path).unwrap().hash(hasher);
         }
@@ -434,4 +434,40 @@ fn escape(bytes: &[u8]) -> String {
         write!(text, "%{byte:02X}").unwrap();
         text
     })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the next test runs it in a process of its own"]
+async fn another_process_has_a_place() {
+    let place = fresh().await;
+    let pid: i32 = place.one("SELECT pg_backend_pid()").await;
+    let data: String = place.one("SELECT current_setting('data_directory')").await;
+    println!("backend {pid} of {data}");
+    std::io::stdout().flush().unwrap();
+    std::thread::sleep(std::time::Duration::from_mins(1));
+}
+
+#[test]
+fn the_server_goes_when_the_tests_are_killed() {
+    let mut other = Command::new(std::env::current_exe().unwrap());
+    other.args(["--exact", "--ignored", "--nocapture"]);
+    other.arg("support::place::another_process_has_a_place");
+    for name in ["TEST_DATABASE_URL", "NEXTEST_RUN_ID"] {
+        other.env_remove(name);
+    }
+    let mut process = other.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let data: PathBuf = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once(" of ").map(|(_, data)| data.into()))
+        .expect("a server");
+    assert!(data.join("postmaster.pid").exists());
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let begun = std::time::Instant::now();
+    let folder = data.ancestors().nth(3).unwrap();
+    while folder.exists() {
+        assert!(begun.elapsed().as_secs() < 60, "{} stays", folder.display());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }

@@ -230,6 +230,15 @@ impl Terminal {
                 .try_wait()
                 .expect("the program can be waited for")
             {
+                // What it wrote last is still on its way to the screen.
+                let mut state = self.state();
+                while !state.ended && Instant::now() < deadline {
+                    let waited = self
+                        .seen
+                        .changed
+                        .wait_timeout(state, Duration::from_millis(50));
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
                 return status.exit_code();
             }
             assert!(
@@ -272,7 +281,7 @@ fn watch(mut output: Box<dyn Read + Send>, rows: u16, columns: u16) -> Arc<Seen>
     });
     let watched = Arc::clone(&seen);
     std::thread::spawn(move || {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         loop {
             let count = output.read(&mut buffer).unwrap_or(0);
             let mut state = watched.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,172 @@
+//! Every word of a filter, straight and negated, near and far, and what LIKE would read as its own.
+
+use tokenward::domain::filter::{Filter, Invalid};
+use tokenward::domain::page::{Sort, Start};
+use tokenward::ops::{Ops, Reach, UsersQuery};
+
+use crate::support::place::{self, Place};
+
+const KEY: &str = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
+
+const ROWS: &str = r"
+INSERT INTO auth_user (username, email, first_name, last_name, password, is_superuser, is_staff, is_active, date_joined)
+VALUES ('alice', 'al@example.com', 'Alice', 'Wong', '!', true, true, true, now()),
+       ('alina', 'x@example.org', 'Alina', 'Ito', '!', false, true, true, now()),
+       ('bob', 'bob@Example.com', '', '', '!', false, false, false, now()),
+       ('100%_of\it', '', '', '', '!', false, false, true, now()),
+       ('100X_of_it', '', '', '', '!', false, false, true, now()),
+       ('9944bert', '', '', '', '!', false, false, true, now());
+INSERT INTO authtoken_token (key, created, user_id)
+VALUES ('9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b', now() - interval '40 days', 1),
+       ('c0ffee11', now() - interval '3 days', 3),
+       ('made by hand %', now() - interval '3 days', 4)";
+
+async fn rows() -> (Place, Ops) {
+    let place = place::fresh().await;
+    place.sql(ROWS).await;
+    let ops = place.ops().await;
+    (place, ops)
+}
+
+async fn found(ops: &Ops, line: &str, reach: Reach) -> Vec<String> {
+    let query = UsersQuery {
+        filter: Filter::parse(line).unwrap(),
+        sort: Sort::default(),
+        start: Start::First,
+        limit: 100,
+        reach,
+    };
+    let page = ops.page_users(&query).await.unwrap();
+    page.rows.into_iter().map(|row| row.user.username).collect()
+}
+
+const ALL: [&str; 6] = [
+    "100%_of\\it",
+    "100X_of_it",
+    "9944bert",
+    "alice",
+    "alina",
+    "bob",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_word_and_its_negation_part_the_users_in_two() {
+    let (_place, ops) = rows().await;
+    for (word, expected) in [
+        ("is:super", &["alice"][..]),
+        ("is:staff", &["alice", "alina"]),
+        ("is:off", &["bob"]),
+        ("is:none", &["100X_of_it", "9944bert", "alina"]),
+        ("kind:drf", &["100%_of\\it", "alice", "bob"]),
+        ("age:>30d", &["alice"]),
+        ("age:<30d", &["100%_of\\it", "bob"]),
+        ("ali", &["alice", "alina"]),
+    ] {
+        assert_eq!(found(&ops, word, Reach::Far).await, expected, "{word}");
+        let others: Vec<&str> = ALL
+            .into_iter()
+            .filter(|name| !expected.contains(name))
+            .collect();
+        assert_eq!(
+            found(&ops, &format!("-{word}"), Reach::Far).await,
+            others,
+            "-{word}"
+        );
+    }
+    assert_eq!(found(&ops, "", Reach::Far).await, ALL);
+    assert_eq!(
+        found(&ops, "ali is:staff -is:super", Reach::Far).await,
+        ["alina"]
+    );
+    assert_eq!(found(&ops, "is:super is:off", Reach::Far).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn near_finds_starts_and_far_finds_any_part_in_any_case() {
+    let (_place, ops) = rows().await;
+    for (text, near, far) in [
+        ("al", &["alice", "alina"][..], &["alice", "alina"][..]),
+        ("lic", &[], &["alice"]),
+        ("ALI", &[], &["alice", "alina"]),
+        ("example.com", &[], &["alice", "bob"]),
+        ("wong", &[], &["alice"]),
+        ("nobody", &[], &[]),
+    ] {
+        assert_eq!(found(&ops, text, Reach::Near).await, near, "near {text}");
+        assert_eq!(found(&ops, text, Reach::Far).await, far, "far {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_like_reads_as_its_own_is_only_text() {
+    let (_place, ops) = rows().await;
+    for reach in [Reach::Near, Reach::Far] {
+        for (text, expected) in [
+            ("100%", &["100%_of\\it"][..]),
+            ("100X_", &["100X_of_it"]),
+            ("100_", &[]),
+            ("100%_of\\i", &["100%_of\\it"]),
+        ] {
+            assert_eq!(found(&ops, text, reach).await, expected, "{text} {reach:?}");
+        }
+    }
+    assert_eq!(found(&ops, "%", Reach::Far).await, ["100%_of\\it"]);
+    assert_eq!(found(&ops, "\\", Reach::Far).await, ["100%_of\\it"]);
+    assert_eq!(found(&ops, "'", Reach::Far).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_found_by_its_start_and_whole_near_and_far() {
+    let (_place, ops) = rows().await;
+    for reach in [Reach::Near, Reach::Far] {
+        assert_eq!(found(&ops, KEY, reach).await, ["alice"]);
+        assert_eq!(found(&ops, "9944", reach).await, ["9944bert", "alice"]);
+        assert_eq!(
+            found(&ops, "994", reach).await,
+            ["9944bert"],
+            "too short for a key"
+        );
+        assert_eq!(found(&ops, "made", reach).await, ["100%_of\\it"]);
+        assert_eq!(
+            found(&ops, "b091", reach).await,
+            [""; 0],
+            "the middle of a key"
+        );
+        assert_eq!(
+            found(&ops, "-9944 kind:drf", reach).await,
+            ["100%_of\\it", "bob"]
+        );
+        assert_eq!(found(&ops, &KEY.to_uppercase(), reach).await, [""; 0]);
+        assert_eq!(found(&ops, "mad_", reach).await, [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn marks_narrow_and_no_nul_gets_as_far_as_the_database() {
+    let (_place, ops) = rows().await;
+    let bob = super::aim(&ops, "bob").await.id;
+    for (line, expected) in [("is:marked", &["bob"][..]), ("-is:marked is:off", &[])] {
+        let mut filter = Filter::parse(line).unwrap();
+        filter.only = Some(vec![bob]);
+        let query = UsersQuery {
+            filter,
+            limit: 9,
+            ..UsersQuery::default()
+        };
+        let page = ops.page_users(&query).await.unwrap();
+        let names: Vec<String> = page.rows.into_iter().map(|row| row.user.username).collect();
+        assert_eq!(names, expected, "{line}");
+    }
+    let mut filter = Filter::parse("is:marked").unwrap();
+    filter.only = Some(Vec::new());
+    let query = UsersQuery {
+        filter,
+        limit: 9,
+        ..UsersQuery::default()
+    };
+    assert!(
+        ops.page_users(&query).await.unwrap().rows.is_empty(),
+        "no marks, no rows"
+    );
+    assert_eq!(Filter::parse("a\0b"), Err(Invalid::Nul));
+}
