@@ -221,6 +221,12 @@ fn a_verdict_is_asked_for_again_by_itself_and_keeps_its_age_while_the_database_i
         &mut model,
         Top::TestKeys(Message::Verified { ticket, outcome }),
     );
+    let pinged = send(&mut model, Top::Ticked);
+    let ping = Top::Ponged {
+        ticket: crate::tui::testing::ticket(&pinged, Slot::Ping),
+        outcome: Err(Error::Unavailable("no answer".to_owned())),
+    };
+    send(&mut model, ping);
     send_after(&mut model, Duration::from_secs(34), Top::Ticked);
     let seen = screen(&model);
     assert!(seen.contains("tested 40 s ago"), "{seen}");
