@@ -1,5 +1,5 @@
 //! Draws the pictures of the README: runs the real program on a demo in a pseudo-terminal, presses keys, and writes
-//! the cells it then sees as SVG. `cargo run --release --example pictures` after `cargo build --release`.
+//! the cells it then sees as SVG. `cargo build --bins && cargo run --example pictures`.
 #![expect(
     clippy::print_stderr,
     reason = "a program for whoever remakes the pictures"
@@ -50,7 +50,12 @@ const PICTURES: [Picture; 2] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let binary = root.join("target/release/tokenward");
+    let here = std::env::current_exe()?;
+    let profile = here
+        .ancestors()
+        .nth(2)
+        .ok_or("examples stand in a folder of the profile's")?;
+    let binary = profile.join("tokenward");
     let home = tempfile::Builder::new()
         .prefix("tokenward-pictures")
         .tempdir()?;
