@@ -23,11 +23,11 @@ use std::time::{Duration, Instant};
 use tokenward::db::compat::UserTable;
 use tokenward::db::connect::{Connector, Settings};
 use tokenward::db::conninfo::{Environment, Target};
+use tokenward::db::migrate::Migrator;
 use tokenward::db::private::{self, Home, Lease};
 use tokenward::db::{Db, Pool};
 use tokenward::domain::audit::Actor;
 use tokenward::domain::token::KeyFormat;
-use tokenward::ops::migrate::keep_current;
 use tokenward::ops::{AuditLog, BackfillPlan, Mode, Ops, PlaceInfo, control};
 use tokio_postgres::{Client, NoTls};
 
@@ -76,7 +76,8 @@ async fn main() {
     });
     private::ensure_database(&lease, "bench").await.unwrap();
     let pool = pool(&lease);
-    keep_current(pool.get().await.unwrap()).await.unwrap();
+    let migrator = Migrator::new(pool.get().await.unwrap());
+    migrator.apply().await.unwrap();
     let client = client(&lease).await;
     eprintln!("making {users} users");
     make_users(&client, users).await;

@@ -108,11 +108,14 @@ const GROUPS: &str =
 /// user, so that the same demo comes out every time, but for the keys.
 const USERS: &str = "
 WITH numbered AS (
-    SELECT i, $3[1 + i % 40] AS first_name, $4[1 + (i / 40) % 50] AS last_name, i / 2000 AS again,
+    SELECT i,
+           -- Spreads neighbours' attributes apart: 7919 and 10007 are primes.
+           i * 7919 % 10007 AS h,
+           $3[1 + i % 40] AS first_name, $4[1 + (i / 40) % 50] AS last_name, i / 2000 AS again,
            i % 33 = 20 AND i / 33 < cardinality($5) AS is_hostile
       FROM generate_series($1, $2 - 1) AS i
 ), named AS (
-    SELECT i,
+    SELECT i, h,
            CASE WHEN is_hostile THEN $5[1 + i / 33]
                 ELSE first_name || '.' || last_name || CASE WHEN again > 0 THEN again::text ELSE '' END
            END AS username,
@@ -124,13 +127,13 @@ WITH numbered AS (
     INSERT INTO auth_user (password, last_login, is_superuser, username, first_name, last_name, email, is_staff,
                            is_active, date_joined)
     SELECT $6,
-           CASE WHEN i % 5 <> 0 THEN now() - (i * 7919 % 400) * interval '1 day' - (i % 1440) * interval '1 min' END,
-           i % 97 = 3,
+           CASE WHEN h % 5 <> 0 THEN now() - (h % 400) * interval '1 day' - (i % 1440) * interval '1 min' END,
+           h % 97 = 3,
            username, first_name, last_name,
-           CASE WHEN is_hostile OR i % 23 = 9 THEN '' ELSE username || '@example.com' END,
-           i % 97 = 3 OR i % 19 = 5,
-           i % 17 <> 11,
-           now() - (400 + i * 104729 % 1100) * interval '1 day'
+           CASE WHEN is_hostile OR h % 23 = 9 THEN '' ELSE username || '@example.com' END,
+           h % 97 = 3 OR h % 19 = 5,
+           h % 17 <> 11,
+           now() - (400 + h % 1100) * interval '1 day'
       FROM named
      ORDER BY i
     RETURNING id, is_staff

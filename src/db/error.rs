@@ -14,6 +14,9 @@ pub enum Error {
     /// The server cannot be reached, or the connection broke.
     #[error("{0}")]
     Unavailable(String),
+    /// The server answers, and has no such database.
+    #[error("{0}")]
+    NoDatabase(String),
     /// The session, the server or the role's defaults allow no change.
     #[error("{0}")]
     ReadOnly(String),
@@ -54,10 +57,10 @@ impl From<connect::Error> for Error {
         let said = error.to_string();
         match error {
             connect::Error::Conninfo(_) | connect::Error::TlsFile { .. } => Self::Config(said),
+            connect::Error::DatabaseMissing { .. } => Self::NoDatabase(said),
             connect::Error::Unreachable { .. }
             | connect::Error::AuthenticationFailed { .. }
             | connect::Error::NotAllowed { .. }
-            | connect::Error::DatabaseMissing { .. }
             | connect::Error::TlsRefused { .. }
             | connect::Error::TlsUntrusted { .. }
             | connect::Error::TlsFailed { .. }

@@ -43,6 +43,9 @@ const SQL: [(&str, &str); 5] = [
 const AUTO_TOKEN_ON: &str = include_str!("../../migrations/auto_token_on.sql");
 const AUTO_TOKEN_OFF: &str = include_str!("../../migrations/auto_token_off.sql");
 
+/// Where Diesel keeps count.
+const APPLIED: &str = "tokenward.__diesel_schema_migrations";
+
 /// Any number serves, as long as nobody else takes it for something else: "tokenwar" in ASCII.
 const ADVISORY_LOCK: i64 = 0x746f_6b65_6e77_6172;
 
@@ -53,6 +56,35 @@ pub struct Step {
     pub name: String,
     /// Its SQL.
     pub sql: &'static str,
+}
+
+/// Whether a database made by [`Migrator::apply`] lacks nothing: asked at every start of the private server, so on a
+/// connection that stays in its pool.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_current(conn: &mut Conn) -> Result<bool, Error> {
+    if !exists(conn, APPLIED).await? {
+        return Ok(false);
+    }
+    // Diesel's own table of applied migrations has no Diesel type to ask through.
+    let applied: i64 = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
+        "(SELECT count(*) FROM tokenward.__diesel_schema_migrations)",
+    ))
+    .get_result(conn)
+    .await?;
+    Ok(usize::try_from(applied).is_ok_and(|applied| applied >= SQL.len()))
+}
+
+async fn exists(conn: &mut Conn, path: &str) -> Result<bool, Error> {
+    let found: bool = diesel::select(
+        diesel::dsl::sql::<Bool>("to_regclass(")
+            .bind::<Text, _>(path)
+            .sql(") IS NOT NULL"),
+    )
+    .get_result(conn)
+    .await?;
+    Ok(found)
 }
 
 /// Which migrations are wanted, and stand in the way of nothing.
@@ -73,24 +105,6 @@ impl Migrator {
         Self {
             conn: Pooled::take(conn),
         }
-    }
-
-    /// Whether a database made by [`Migrator::apply`] lacks nothing: one question, for every start of the private
-    /// server.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn is_current(&mut self) -> Result<bool, Error> {
-        if !self.exists("tokenward.__diesel_schema_migrations").await? {
-            return Ok(false);
-        }
-        // Diesel's own table of applied migrations has no Diesel type to ask through.
-        let applied: i64 = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
-            "(SELECT count(*) FROM tokenward.__diesel_schema_migrations)",
-        ))
-        .get_result(&mut self.conn)
-        .await?;
-        Ok(usize::try_from(applied).is_ok_and(|applied| applied >= SQL.len()))
     }
 
     /// What [`Migrator::apply`] would run. Changes nothing and needs no right but to look.
@@ -150,7 +164,7 @@ impl Migrator {
     /// As [`Migrator::apply`].
     pub async fn undo(mut self) -> Result<Vec<String>, Error> {
         self.lock().await?;
-        if !self.exists("tokenward.__diesel_schema_migrations").await? {
+        if !self.exists(APPLIED).await? {
             return Ok(Vec::new());
         }
         self.conn
@@ -177,19 +191,6 @@ impl Migrator {
             .await?;
         }
         Ok(names)
-    }
-
-    /// Whether our schema is there, which [`Migrator::auto_token`] stands on.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn has_schema(&mut self) -> Result<bool, Error> {
-        let found: bool = diesel::select(diesel::dsl::sql::<Bool>(
-            "to_regproc('tokenward.give_token') IS NOT NULL",
-        ))
-        .get_result(&mut self.conn)
-        .await?;
-        Ok(found)
     }
 
     /// Attaches the trigger that gives each new user a token, or takes it off.
@@ -238,7 +239,7 @@ impl Migrator {
     }
 
     async fn applied(&mut self) -> Result<Vec<String>, Error> {
-        if !self.exists("tokenward.__diesel_schema_migrations").await? {
+        if !self.exists(APPLIED).await? {
             return Ok(Vec::new());
         }
         // Diesel's own table, which has no Diesel type.
@@ -251,14 +252,7 @@ impl Migrator {
     }
 
     async fn exists(&mut self, path: &str) -> Result<bool, Error> {
-        let found: bool = diesel::select(
-            diesel::dsl::sql::<Bool>("to_regclass(")
-                .bind::<Text, _>(path)
-                .sql(") IS NOT NULL"),
-        )
-        .get_result(&mut self.conn)
-        .await?;
-        Ok(found)
+        exists(&mut self.conn, path).await
     }
 
     /// Lasts until the connection closes.

@@ -77,7 +77,7 @@ impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
         let said = text::safe(&error.to_string()).into_owned();
         match error {
-            db::Error::Unavailable(_) => Self::Unavailable(said),
+            db::Error::Unavailable(_) | db::Error::NoDatabase(_) => Self::Unavailable(said),
             db::Error::ReadOnly(_) => Self::ReadOnly(format!("READ ONLY: {said}")),
             db::Error::Right(_) | db::Error::Shape(_) => Self::MissingRight(said),
             db::Error::Locked(_) => Self::Unavailable(format!(

@@ -64,25 +64,31 @@ impl Migration {
         Ok(names)
     }
 
-    /// Attaches the trigger of the automatic token to the user table of `db`, or takes it off.
+    /// Attaches the trigger of the automatic token to the user table of `db`, with what it stands on of our own, or
+    /// takes it off. Gives the names of the migrations that ran for it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] before our schema is made, [`Error::MissingRight`] when the role does not own the table.
-    pub async fn auto_token(&self, db: &Db, users: &UserTable, to: AutoToken) -> Result<(), Error> {
-        let mut migrator = Migrator::new(db.conn().await?);
-        let on = to == AutoToken::On;
-        if on && !migrator.has_schema().await? {
-            return Err(Error::NotFound(
-                "the automatic token stands on our own schema; run `tokenward migrate` first"
-                    .to_owned(),
-            ));
-        }
+    /// [`Error::MissingRight`] when the role may not, as when it does not own the table.
+    pub async fn auto_token(
+        &self,
+        db: &Db,
+        users: &UserTable,
+        to: AutoToken,
+    ) -> Result<Vec<String>, Error> {
+        let (on, word) = match to {
+            AutoToken::On => (true, "on"),
+            AutoToken::Off => (false, "off"),
+        };
+        let ran = if on {
+            self.apply(db.conn().await?).await?
+        } else {
+            Vec::new()
+        };
         let mut audit = self.audit.open()?;
+        let mut migrator = Migrator::new(db.conn().await?);
         migrator.auto_token(users, &db.site().id_name, on).await?;
-        audit.append(&self.entry(format!(
-            "done: auto-token {}",
-            if on { "on" } else { "off" }
-        )))
+        audit.append(&self.entry(format!("done: auto-token {word}")))?;
+        Ok(ran)
     }
 
     fn entry(&self, result: String) -> Entry {
@@ -96,16 +102,4 @@ impl Migration {
             result,
         }
     }
-}
-
-/// Brings a database of our own, the private one or the demo, up to date. Costs one question when it is.
-///
-/// # Errors
-/// When the database refuses or is away.
-pub async fn keep_current(conn: Pooled) -> Result<(), Error> {
-    let mut migrator = Migrator::new(conn);
-    if !migrator.is_current().await? {
-        migrator.apply().await?;
-    }
-    Ok(())
 }

@@ -51,8 +51,10 @@ impl Verdict {
         let denied = |sentence: &str| serde_json::json!({ "detail": sentence }).to_string();
         let (status, body) = match self {
             Self::Live(detail) => {
-                let body = serde_json::json!({ "user": detail.row.user.username, "auth": covered });
-                (200, body.to_string())
+                // Written in the order of REST framework's example, which a JSON map of ours would not keep.
+                let user = serde_json::json!(detail.row.user.username);
+                let auth = serde_json::json!(covered);
+                (200, format!("{{\"user\":{user},\"auth\":{auth}}}"))
             }
             Self::Inert(_) => (401, denied("User inactive or deleted.")),
             Self::Unknown { .. } => (401, denied("Invalid token.")),

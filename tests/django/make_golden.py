@@ -112,7 +112,8 @@ def rows():
             Token.objects.filter(pk=token.pk).update(created=moment)
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL timezone = 'UTC'")
-                cursor.execute("SELECT key, created::text, extract(epoch FROM created)::text FROM authtoken_token WHERE key = %s", [token.pk])
+                columns = "key, created::text, extract(epoch FROM created)::text"
+                cursor.execute(f"SELECT {columns} FROM authtoken_token WHERE key = %s", [token.pk])
                 key, shown, epoch = cursor.fetchone()
             read = Token.objects.get(pk=key)
             yield {"username": user.username, "key": key, "created": read.created.isoformat(), "psql": shown, "epoch": epoch}

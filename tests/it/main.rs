@@ -6,7 +6,11 @@
     reason = "a test that cannot go on shall say so and stop"
 )]
 
+mod cli;
 mod connect;
+mod docs;
+mod layers;
 mod ops;
 mod private;
+mod pty;
 mod support;

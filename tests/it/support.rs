@@ -2,6 +2,9 @@
 //! when the test program is killed.
 
 pub mod place;
+pub mod program;
+#[expect(dead_code, reason = "the benches use the rest")]
+pub mod pty;
 pub mod watch;
 
 use std::fs;

@@ -20,12 +20,12 @@ use tempfile::TempDir;
 use tokenward::db::compat::UserTable;
 use tokenward::db::connect::{Access, Connector, Settings};
 use tokenward::db::conninfo::{Environment, Target};
+use tokenward::db::migrate::Migrator;
 use tokenward::db::private::{self, Home, Lease};
 use tokenward::db::{Db, Pool};
 use tokenward::domain::audit::{Actor, Entry};
 use tokenward::domain::secret::Secret;
 use tokenward::domain::token::KeyFormat;
-use tokenward::ops::migrate::keep_current;
 use tokenward::ops::{AuditLog, AuditQuery, Error, Ops, PlaceInfo};
 use tokio::sync::OnceCell;
 use tokio_postgres::config::Host;
@@ -81,6 +81,11 @@ impl Place {
     /// The database's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// A folder that goes with the test.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The address of the database, for its owner.
@@ -363,7 +368,10 @@ async fn make_template(administrator: &Config) -> String {
             client.batch_execute(&statement).await.unwrap();
         }
         let pool = pool(&url(administrator, &name, None), Settings::default());
-        keep_current(pool.get().await.unwrap()).await.unwrap();
+        Migrator::new(pool.get().await.unwrap())
+            .apply()
+            .await
+            .unwrap();
         let statement = format!("ALTER DATABASE \"{name}\" IS_TEMPLATE true");
         client.batch_execute(&statement).await.unwrap();
     }

@@ -1,0 +1,158 @@
+//! Draws the Audit screen: the filter line and the entries.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::domain::audit::Entry;
+use crate::domain::moment::Moment;
+use crate::text;
+use crate::tui::TimeStyle;
+use crate::tui::layout::{self, Width};
+use crate::tui::look::Role;
+use crate::tui::model::Cx;
+use crate::tui::text::grouped;
+use crate::tui::widgets::field::Focus;
+use crate::tui::widgets::lines;
+use crate::tui::widgets::table::{Cell, Column, Fresh, Mark, Row, Table};
+
+use super::State;
+use super::list::NEWEST;
+
+/// The most columns the list can have.
+pub const COLUMNS_MAX: usize = 6;
+
+/// Draws it.
+pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
+    let areas = layout::list(area, Width::Wide);
+    filter_line(state, cx, frame, areas.filter);
+    list(state, cx, frame, areas.table);
+}
+
+fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
+    let (typed, _) = state.line.window(usize::from(area.width).saturating_sub(2));
+    let spans = vec![
+        Span::styled(" /", cx.look.style(Role::Key)),
+        Span::raw(typed),
+        Span::raw("▏"),
+        Span::raw(format!("  {}", count(state))),
+    ];
+    frame.render_widget(Line::from(spans), area);
+    if state.focus == Focus::Here {
+        state.line.place_cursor(2, frame, area);
+    }
+}
+
+fn count(state: &State) -> String {
+    match state.entries.as_ref().map(Vec::len) {
+        None => String::new(),
+        Some(1) => "1 entry".to_owned(),
+        Some(many) if many >= NEWEST => format!("the newest {} entries", grouped(many as u64)),
+        Some(many) => format!("{} entries", grouped(many as u64)),
+    }
+}
+
+/// The columns at this width.
+fn columns(cx: &Cx) -> Vec<Column> {
+    let time = match cx.time {
+        TimeStyle::Relative => 8,
+        TimeStyle::Local | TimeStyle::Utc => 16,
+    };
+    let when = Column::fixed("WHEN", time, 0);
+    let what = Column::fixed("WHAT", 13, 0);
+    let whom = Column::flexible("WHOM", 10);
+    let key = Column::fixed("KEY", 9, 3);
+    match cx.size.width {
+        ..80 => vec![when, what, whom],
+        80..100 => vec![
+            when,
+            Column::fixed("WHO", 12, 1),
+            what,
+            whom,
+            key,
+            Column::fixed("RESULT", 11, 2),
+        ],
+        100.. => vec![
+            when,
+            Column::fixed("WHO", 16, 1),
+            what,
+            whom,
+            key,
+            Column::fixed("RESULT", 22, 2),
+        ],
+    }
+}
+
+fn cell(column: &Column, entry: &Entry, cx: &Cx) -> Cell {
+    match column.head {
+        "WHEN" => Cell::base(
+            Moment::parse(&entry.when).map_or_else(|| entry.when.clone(), |when| cx.time_of(when)),
+        ),
+        "WHO" => Cell::base(entry.actor.to_string()),
+        "WHAT" => Cell::base(entry.what.word()),
+        "WHOM" => Cell::base(match entry.whom.as_str() {
+            "" => "-",
+            name => name,
+        }),
+        "KEY" => Cell::base(
+            entry
+                .key
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |key| format!("{key}…")),
+        ),
+        _ => Cell::new(entry.result.clone(), role(&entry.result)),
+    }
+}
+
+/// `done` is how it should be; whatever did not come to its end stands out.
+fn role(result: &str) -> Role {
+    if result.starts_with("failed") || result.starts_with("stopped") {
+        Role::Warn
+    } else {
+        Role::Base
+    }
+}
+
+fn list(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
+    let columns = columns(cx);
+    let seen = usize::from(area.height).saturating_sub(1);
+    let rows: Vec<Row> = state
+        .entries()
+        .iter()
+        .skip(state.top)
+        .take(seen)
+        .map(|entry| Row {
+            mark: Mark::Off,
+            cells: columns
+                .iter()
+                .map(|column| cell(column, entry, cx))
+                .collect(),
+        })
+        .collect();
+    let table = Table {
+        columns: &columns,
+        skip: state.skip,
+        rows: &rows,
+        cursor: state.cursor.checked_sub(state.top),
+        // It is a local file: as fresh as ever while the database is away.
+        fresh: Fresh::Now,
+    };
+    table.draw(cx.look, frame, area);
+    if rows.is_empty() && state.entries.is_some() {
+        let below = Rect {
+            y: area.y + 1,
+            height: area.height.saturating_sub(1),
+            ..area
+        };
+        lines::draw(vec![Line::styled(empty(state), Style::new())], frame, below);
+    }
+}
+
+fn empty(state: &State) -> String {
+    if state.line.is_empty() {
+        return "    Nothing yet: every change leaves its line here.".to_owned();
+    }
+    let typed = text::fit(state.line.value(), 30);
+    format!("    No match for \"{typed}\". Esc clears the filter.")
+}

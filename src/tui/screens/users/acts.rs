@@ -1,0 +1,420 @@
+//! Changes asked for on the Users screen: the plan in a dialog, the deed, and what came of it.
+
+use crate::domain::token::Origin;
+use crate::domain::user::UserRow;
+use crate::ops::{Aim, Change, Changed, Error, ManyReport};
+use crate::text;
+use crate::tui::effect::{Deed, Effect, Ticket};
+use crate::tui::message::Message as Top;
+use crate::tui::modal::{Confirm, Keys, KeysOf, Kind, Need, Report};
+use crate::tui::model::{Cx, Manner, Tone};
+
+use super::{Message, State, list};
+
+/// More names than this are not repeated in the equal command.
+const NAMED: usize = 3;
+
+/// How a change is spoken of.
+pub struct Words {
+    /// Begins the question about one: `Regenerate the key of`.
+    pub one: &'static str,
+    /// Begins the question about several.
+    pub verb: &'static str,
+    /// What is changed.
+    pub what: &'static str,
+    /// What it means.
+    pub means: &'static str,
+    /// The equal command.
+    pub command: &'static str,
+    /// `regenerated`.
+    pub past: &'static str,
+}
+
+pub const fn words(change: Change) -> Words {
+    match change {
+        Change::Generate => Words {
+            one: "Generate a token for",
+            verb: "Generate",
+            what: "tokens",
+            means: "A token that is there already is left alone.",
+            command: "token generate",
+            past: "generated",
+        },
+        Change::Regenerate => Words {
+            one: "Regenerate the key of",
+            verb: "Regenerate",
+            what: "keys",
+            means: "The old key stops working at once; its clients will get 401.",
+            command: "token regenerate",
+            past: "regenerated",
+        },
+        Change::Revoke => Words {
+            one: "Revoke the key of",
+            verb: "Revoke",
+            what: "keys",
+            means: "The key stops working at once; its clients will get 401.",
+            command: "token revoke",
+            past: "revoked",
+        },
+        Change::UserOn => Words {
+            one: "Switch on",
+            verb: "Switch on",
+            what: "users",
+            means: "The user's key and password work again.",
+            command: "user on",
+            past: "switched on",
+        },
+        Change::UserOff => Words {
+            one: "Switch off",
+            verb: "Switch off",
+            what: "users",
+            means: "Every request with the user's key will get 401, and the user cannot log in.",
+            command: "user off",
+            past: "switched off",
+        },
+        Change::UserPassword => Words {
+            one: "Set the new password of",
+            verb: "Set",
+            what: "passwords",
+            means: "The old password stops working; sessions that depend on it end.",
+            command: "user password",
+            past: "given a new password",
+        },
+        Change::UserCreate => Words {
+            one: "Create the user",
+            verb: "Create",
+            what: "users",
+            means: "The user has no token and no usable password yet.",
+            command: "user create",
+            past: "created",
+        },
+    }
+}
+
+/// Says why `change` is refused; whether it may go on.
+pub fn allowed(change: Change, cx: &mut Cx) -> bool {
+    match cx.refusal(change) {
+        Some(why) => {
+            cx.say(Tone::Bad, why);
+            false
+        }
+        None => true,
+    }
+}
+
+/// Whether `change` has anything to do on `row`.
+fn concerns(change: Change, row: &UserRow) -> bool {
+    match change {
+        Change::Generate => row.token.is_none(),
+        Change::Regenerate | Change::Revoke => row.token.is_some(),
+        Change::UserCreate | Change::UserPassword | Change::UserOn | Change::UserOff => true,
+    }
+}
+
+pub fn ask(state: &mut State, change: Change, cx: &mut Cx) -> Vec<Effect> {
+    if !allowed(change, cx) {
+        return Vec::new();
+    }
+    if state.anchor.is_some() {
+        list::range(state);
+    }
+    let marked: Vec<&UserRow> = state.marks.values().collect();
+    let rows = if marked.is_empty() {
+        state.window.current().into_iter().collect()
+    } else {
+        marked
+    };
+    let hit: Vec<&UserRow> = rows
+        .iter()
+        .copied()
+        .filter(|row| concerns(change, row))
+        .collect();
+    match (rows.as_slice(), hit.as_slice()) {
+        ([], _) => {}
+        ([row], []) => {
+            let name = text::safe(&row.user.username);
+            let said = match (change, &row.token) {
+                (Change::Generate, Some(token)) => {
+                    format!(
+                        "{name} has a token already: {}; R makes a new key.",
+                        text::safe(&token.key.to_string())
+                    )
+                }
+                _ => format!("{name} has no token; N generates one."),
+            };
+            cx.say(Tone::Plain, said);
+        }
+        (rows, []) => {
+            let lack = if change == Change::Generate {
+                "have a token already"
+            } else {
+                "have no token"
+            };
+            cx.say(
+                Tone::Plain,
+                format!("All {} marked users {lack}; nothing to do.", rows.len()),
+            );
+        }
+        (rows, hit) => {
+            let left_out = rows.len() - hit.len();
+            let confirm = plan(change, hit, left_out, cx);
+            cx.open(Kind::Confirm(confirm));
+        }
+    }
+    Vec::new()
+}
+
+/// The dialog that says whom `change` hits.
+pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confirm {
+    let words = words(change);
+    let place = text::safe(cx.place_name()).into_owned();
+    let aims: Vec<Aim> = hit.iter().map(|row| Aim::from(*row)).collect();
+    let title = match hit {
+        [row] => format!(
+            "{} {} on {place}?",
+            words.one,
+            text::fit(&row.user.username, 40)
+        ),
+        _ => format!("{} {} {} on {place}?", words.verb, hit.len(), words.what),
+    };
+    let mut about = Vec::new();
+    if let [row] = hit {
+        about.push(told_of(row));
+    } else {
+        let supers = hit.iter().filter(|row| row.user.is_superuser).count();
+        let supers = match supers {
+            0 => String::new(),
+            1 => ", 1 superuser".to_owned(),
+            many => format!(", {many} superusers"),
+        };
+        about.push(format!("{} users{supers}", hit.len()));
+    }
+    if left_out > 0 {
+        let why = if change == Change::Generate {
+            "have a token already"
+        } else {
+            "have no token"
+        };
+        about.push(format!("{left_out} more are marked but {why}."));
+    }
+    about.push(words.means.to_owned());
+    let whom = if hit.len() > 1 {
+        hit.iter().map(|row| line_of(row)).collect()
+    } else {
+        Vec::new()
+    };
+    Confirm {
+        title,
+        about,
+        whom,
+        same_as: same_as(words.command, hit),
+        verb: change.verb().word(),
+        need: Need::of(cx, hit.len()),
+        scroll: 0,
+        then: Box::new(Top::Users(Message::Change(change, aims))),
+    }
+}
+
+/// `drf 9944b091…   SUPERUSER   staff`.
+fn told_of(row: &UserRow) -> String {
+    let key = match &row.token {
+        Some(token) => format!("drf {}", text::safe(&token.key.to_string())),
+        None => "no token".to_owned(),
+    };
+    let user = &row.user;
+    let parts = [
+        Some(key),
+        user.is_superuser.then(|| "SUPERUSER".to_owned()),
+        user.is_staff.then(|| "staff".to_owned()),
+        (!user.is_active).then(|| "OFF".to_owned()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join("   ")
+}
+
+fn line_of(row: &UserRow) -> String {
+    format!("{}  {}", text::fit(&row.user.username, 40), told_of(row))
+}
+
+/// The command that does the same.
+fn same_as(command: &str, rows: &[&UserRow]) -> String {
+    let names = rows
+        .iter()
+        .take(NAMED)
+        .map(|row| quoted(&row.user.username));
+    let names: Vec<String> = names.collect();
+    let more = if rows.len() > NAMED { " …" } else { "" };
+    format!("tokenward {command} {}{more}", names.join(" "))
+}
+
+/// A name as a shell takes it.
+pub fn quoted(name: &str) -> String {
+    let plain = !name.starts_with('-')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "@.+-_".contains(c));
+    if plain {
+        name.to_owned()
+    } else {
+        format!("'{}'", text::safe(name).replace('\'', r"'\''"))
+    }
+}
+
+pub fn change(change: Change, aims: Vec<Aim>, cx: &mut Cx) -> Vec<Effect> {
+    // The connection may have gone, or another profile come, while the dialog stood.
+    if !allowed(change, cx) {
+        return Vec::new();
+    }
+    let one = <[Aim; 1]>::try_from(aims);
+    match one {
+        Ok([aim]) => cx.begin(Deed::One(change, aim)),
+        Err(aims) => {
+            let title = format!(
+                "{} {} {} on {}",
+                words(change).verb,
+                aims.len(),
+                words(change).what,
+                text::safe(cx.place_name())
+            );
+            let effects = cx.begin(Deed::Many(change, aims));
+            if !effects.is_empty() {
+                cx.open(Kind::Progress { title });
+            }
+            effects
+        }
+    }
+}
+
+pub fn changed(
+    state: &mut State,
+    ticket: Ticket,
+    change: Change,
+    aim: &Aim,
+    outcome: Result<Changed, Error>,
+    cx: &mut Cx,
+) -> Vec<Effect> {
+    let Some(outcome) = cx.done(ticket, outcome) else {
+        return Vec::new();
+    };
+    let name = text::safe(&aim.username).into_owned();
+    match outcome {
+        Ok(Changed::Issued(issued)) if issued.origin == Origin::New => {
+            state.marks.remove(&aim.id);
+            let title = match change {
+                Change::Generate => format!("The token of {name}"),
+                _ => format!("The new key of {name}"),
+            };
+            cx.say(Tone::Good, format!("{name}: {}.", words(change).past));
+            cx.open(Kind::Keys(Keys {
+                title,
+                issued: vec![issued],
+                notes: Vec::new(),
+                until: None,
+                origin: KeysOf::Made,
+                scroll: 0,
+            }));
+        }
+        Ok(Changed::Issued(_)) => {
+            cx.say(
+                Tone::Plain,
+                format!("{name} had a token already; nothing was changed."),
+            );
+        }
+        Ok(Changed::Revoked(key)) => {
+            state.marks.remove(&aim.id);
+            let key = text::safe(&key.to_string()).into_owned();
+            cx.say(Tone::Good, format!("{name}: {key} revoked."));
+        }
+        Err(error) => cx.fail(&error),
+    }
+    after(state, cx)
+}
+
+pub fn many_changed(
+    state: &mut State,
+    ticket: Ticket,
+    change: Change,
+    outcome: Result<ManyReport, Error>,
+    cx: &mut Cx,
+) -> Vec<Effect> {
+    let Some(outcome) = cx.done(ticket, outcome) else {
+        return Vec::new();
+    };
+    cx.modals
+        .retain(|modal| !matches!(modal.kind, Kind::Progress { .. }));
+    match outcome {
+        Ok(report) => show_report(state, change, report, cx),
+        Err(error) => cx.fail(&error),
+    }
+    after(state, cx)
+}
+
+/// What became of each row: the new keys, and the rows that failed by name. Failed rows stay marked.
+fn show_report(state: &mut State, change: Change, report: ManyReport, cx: &mut Cx) {
+    let (mut issued, mut notes, mut done) = (Vec::new(), Vec::new(), 0_usize);
+    for row in report.rows {
+        match row.outcome {
+            Ok(Changed::Issued(token)) => {
+                state.marks.remove(&row.aim.id);
+                done += 1;
+                if token.origin == Origin::New {
+                    issued.push(token);
+                }
+            }
+            Ok(Changed::Revoked(_)) => {
+                state.marks.remove(&row.aim.id);
+                done += 1;
+            }
+            Err(error) => {
+                let name = text::safe(&row.aim.username).into_owned();
+                let why = error.to_string();
+                // Some errors begin with the name, some do not.
+                notes.push(if why.starts_with(&name) {
+                    why
+                } else {
+                    format!("{name}: {why}")
+                });
+            }
+        }
+    }
+    let failed = match notes.len() {
+        0 => String::new(),
+        many => format!(", {many} failed"),
+    };
+    let stopped = if report.stopped {
+        ", stopped; the rest is as it was"
+    } else {
+        ""
+    };
+    let said = format!("{done} {}{failed}{stopped}", words(change).past);
+    let tone = if notes.is_empty() {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    cx.say(tone, format!("{said}."));
+    let scroll = 0;
+    if !issued.is_empty() {
+        let (until, origin) = (None, KeysOf::Made);
+        cx.open(Kind::Keys(Keys {
+            title: said,
+            issued,
+            notes,
+            until,
+            origin,
+            scroll,
+        }));
+    } else if !notes.is_empty() {
+        cx.open(Kind::Report(Report {
+            title: said,
+            lines: notes,
+            scroll,
+        }));
+    }
+}
+
+/// After any change the rows in sight are read again.
+pub fn after(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
+    state.detail = None;
+    list::reread(state, Manner::Quiet, cx)
+}

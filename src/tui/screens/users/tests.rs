@@ -1,0 +1,812 @@
+//! Keys in, effects and pictures out.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::page::{Direction, Start};
+use crate::domain::token::Origin;
+use crate::ops::RowResult;
+use crate::tui::effect::{Deed, Order, Question, Use};
+use crate::tui::message::Message as Top;
+use crate::tui::model::{Link, Model};
+use crate::tui::testing::{
+    connected, dev, issued, press, prod, read_only, row, screen, send, send_after, ticket,
+};
+
+/// Made-up rows with what real ones hold: escapes, wide and right-to-left letters, every state.
+fn rows() -> Vec<UserRow> {
+    let mut rows = vec![
+        row(17, "alice.w", "9944b091"),
+        row(18, "bob\x1b[31m\u{202e}x", "62b46a15"),
+        row(19, "ci-bot", "twd_7Hq2"),
+        row(20, "dave", "5b25a0de"),
+        row(21, "erin", ""),
+        row(22, "山田太郎@例え.jp", "0a1b2c3d"),
+        row(23, "محمد", "c0ffee11"),
+        row(
+            24,
+            &format!("{}@example.com", "long".repeat(12)),
+            "deadbeef",
+        ),
+    ];
+    rows[0].user.is_superuser = true;
+    rows[0].user.is_staff = true;
+    rows[0].user.full_name = "Alice Wong".to_owned();
+    rows[0].user.email = "alice@example.com".to_owned();
+    rows[3].user.is_active = false;
+    rows
+}
+
+fn page(rows: Vec<UserRow>) -> Page<UserRow> {
+    Page {
+        rows,
+        more_before: false,
+        more_after: false,
+    }
+}
+
+fn tell(model: &mut Model, slot: Slot, effects: &[Effect], page: Page<UserRow>) -> Vec<Effect> {
+    let (ticket, outcome) = (ticket(effects, slot), Ok(page));
+    send(
+        model,
+        Top::Users(Message::Paged {
+            slot,
+            ticket,
+            outcome,
+        }),
+    )
+}
+
+fn loaded(width: u16, height: u16, place: crate::tui::model::Place) -> Model {
+    let (mut model, effects) = connected(width, height, place);
+    tell(&mut model, Slot::Page, &effects, page(rows()));
+    let (ticket, outcome) = (ticket(&effects, Slot::Count), Ok(8));
+    send(&mut model, Top::Users(Message::Counted { ticket, outcome }));
+    model
+}
+
+fn start_of(effects: &[Effect], slot: Slot) -> Start {
+    let found = effects.iter().find_map(|effect| match effect {
+        Effect::Ask {
+            slot: asked,
+            question: Question::Users(query),
+            ..
+        } if *asked == slot => Some(query.start.clone()),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+fn current(model: &Model) -> String {
+    model.users.window.current().unwrap().user.username.clone()
+}
+
+#[test]
+fn regenerate_asks_first_and_aims_at_the_key_that_was_shown() {
+    let mut model = loaded(100, 30, dev());
+    assert_eq!(
+        press(&mut model, "R"),
+        [],
+        "the starting key asks for nothing"
+    );
+    insta::assert_snapshot!("confirm_100x30", screen(&model));
+    assert_eq!(
+        press(&mut model, "R"),
+        [],
+        "nor does the starting key confirm"
+    );
+    let effects = press(&mut model, "y");
+    let aim = Aim::from(&rows()[0]);
+    let [Effect::Do { ticket, deed }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(*deed, Deed::One(Change::Regenerate, aim.clone()));
+    let changed = Changed::Issued(issued(&rows()[0], "aaaaaaaa", Origin::New));
+    let message = Message::Changed {
+        ticket: *ticket,
+        change: Change::Regenerate,
+        aim,
+        outcome: Ok(changed),
+    };
+    let effects = send(&mut model, Top::Users(message));
+    assert!(matches!(
+        effects.as_slice(),
+        [Effect::Ask {
+            slot: Slot::Refresh,
+            ..
+        }]
+    ));
+    let covered = screen(&model);
+    assert!(
+        covered.contains("aaaaaaaa…") && !covered.contains("aaaaaaaa0"),
+        "{covered}"
+    );
+    let effects = press(&mut model, "y");
+    assert!(matches!(effects.as_slice(), [Effect::Copy { label, .. }] if label == "aaaaaaaa…"));
+    press(&mut model, "x");
+    assert!(screen(&model).contains("aaaaaaaa00000000"));
+    send_after(&mut model, Duration::from_secs(11), Top::Ticked);
+    assert!(
+        !screen(&model).contains("aaaaaaaa0"),
+        "covered again by itself"
+    );
+}
+
+#[test]
+fn a_dialog_is_deaf_for_its_first_moments() {
+    let mut model = loaded(100, 30, dev());
+    press(&mut model, "R");
+    let y = Top::Pressed(Key::char('y'));
+    assert_eq!(
+        send_after(&mut model, Duration::from_millis(299), y.clone()),
+        []
+    );
+    assert_eq!(send_after(&mut model, Duration::from_millis(2), y).len(), 1);
+}
+
+#[test]
+fn enter_and_escape_cancel_a_change() {
+    for key in ["Enter", "Esc", "n"] {
+        let mut model = loaded(100, 30, dev());
+        assert_eq!(press(&mut model, "D"), []);
+        assert_eq!(press(&mut model, key), [], "{key}");
+        let open = model.cx.modals.len();
+        assert_eq!(open, usize::from(key == "n"), "{key}");
+    }
+}
+
+#[test]
+fn several_rows_need_their_number_and_a_protected_place_its_name() {
+    let mut model = loaded(100, 30, dev());
+    press(&mut model, "a");
+    // `a` asks for all rows of the filter.
+    let effects = press(&mut model, "a");
+    tell(&mut model, Slot::Gather, &effects, page(rows()));
+    assert_eq!(model.users.marks.len(), 8);
+    assert_eq!(press(&mut model, "R y"), [], "y is not enough for several");
+    press(&mut model, "Backspace");
+    let effects = press(&mut model, "7");
+    let [
+        Effect::Do {
+            deed: Deed::Many(Change::Regenerate, aims),
+            ..
+        },
+    ] = effects.as_slice()
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(aims.len(), 7, "erin has no token and is left out");
+
+    let mut model = loaded(100, 30, prod());
+    assert_eq!(press(&mut model, "D y"), []);
+    assert_eq!(press(&mut model, "Backspace prod").len(), 1);
+}
+
+#[test]
+fn many_changes_show_progress_stop_and_tell_what_failed() {
+    let mut model = loaded(80, 24, dev());
+    let effects = press(&mut model, "Space Space R 2");
+    let [Effect::Do { ticket, .. }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    let ticket = *ticket;
+    let progress = crate::ops::Progress {
+        done: 1,
+        total: Some(2),
+        left: Some(Duration::from_secs(1)),
+        ..crate::ops::Progress::default()
+    };
+    send(&mut model, Top::Progressed { ticket, progress });
+    insta::assert_snapshot!("progress_80x24", screen(&model));
+    assert_eq!(press(&mut model, "Esc"), [Effect::Job(Order::Stop)]);
+    let result = |row: &UserRow, outcome| RowResult {
+        aim: row.into(),
+        outcome,
+    };
+    let rows = rows();
+    let report = ManyReport {
+        rows: vec![
+            result(
+                &rows[0],
+                Ok(Changed::Issued(issued(&rows[0], "aaaaaaaa", Origin::New))),
+            ),
+            result(
+                &rows[1],
+                Err(Error::Conflict("changed meanwhile".to_owned())),
+            ),
+        ],
+        stopped: false,
+    };
+    let outcome = Ok(report);
+    send(
+        &mut model,
+        Top::Users(Message::ManyChanged {
+            ticket,
+            change: Change::Regenerate,
+            outcome,
+        }),
+    );
+    let shown = screen(&model);
+    assert!(shown.contains("1 regenerated, 1 failed"), "{shown}");
+    assert!(shown.contains("changed meanwhile"), "{shown}");
+    assert_eq!(
+        model.users.marks.len(),
+        1,
+        "the row that failed stays marked"
+    );
+}
+
+#[test]
+fn nothing_is_touched_where_it_is_refused() {
+    let mut model = loaded(100, 30, read_only());
+    for key in ["N", "R", "D", "A", "P"] {
+        assert_eq!(press(&mut model, key), [], "{key}");
+        assert!(model.cx.modals.is_empty(), "{key}");
+        assert!(
+            model.cx.notice.take().unwrap().text.contains("READ ONLY"),
+            "{key}"
+        );
+    }
+    let shown = screen(&model);
+    assert!(
+        !shown.contains("regenerate"),
+        "hints offer nothing that is refused: {shown}"
+    );
+    press(&mut model, "?");
+    assert!(!screen(&model).contains("delete the token"));
+}
+
+#[test]
+fn a_lost_database_dims_the_rows_refuses_changes_and_is_tried_again() {
+    let mut model = loaded(100, 30, dev());
+    let effects = press(&mut model, "Ctrl-r");
+    let slot = Slot::Refresh;
+    let (ticket, outcome) = (
+        ticket(&effects, slot),
+        Err(Error::Unavailable("connection refused".to_owned())),
+    );
+    send(
+        &mut model,
+        Top::Users(Message::Paged {
+            slot,
+            ticket,
+            outcome,
+        }),
+    );
+    assert!(matches!(model.cx.link, Link::Offline { .. }));
+    let shown = screen(&model);
+    assert!(
+        shown.contains("○ offline 0 s, next try in 1 s") && shown.contains("alice.w"),
+        "{shown}"
+    );
+    assert_eq!(press(&mut model, "R"), []);
+    assert!(model.cx.notice.take().unwrap().text.contains("away"));
+    let effects = send_after(&mut model, Duration::from_secs(2), Top::Ticked);
+    let [
+        Effect::Ask {
+            slot: Slot::Ping,
+            ticket,
+            ..
+        },
+    ] = effects.as_slice()
+    else {
+        panic!("{effects:?}")
+    };
+    let effects = send(
+        &mut model,
+        Top::Ponged {
+            ticket: *ticket,
+            outcome: Ok(()),
+        },
+    );
+    assert!(matches!(model.cx.link, Link::Live { .. }));
+    assert!(matches!(
+        effects.as_slice(),
+        [Effect::Ask {
+            slot: Slot::Refresh,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn a_filter_is_searched_near_then_far_and_old_answers_are_ignored() {
+    let mut model = loaded(100, 30, dev());
+    let effects = press(&mut model, "/ a l");
+    let queries: Vec<Reach> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Ask {
+                slot: Slot::Page,
+                question: Question::Users(query),
+                ..
+            } => Some(query.reach),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(queries, [Reach::Near, Reach::Near]);
+    // The answer to `a` comes after `al` was asked for.
+    let old = ticket(&effects[..1], Slot::Page);
+    let message = Message::Paged {
+        slot: Slot::Page,
+        ticket: old,
+        outcome: Ok(page(Vec::new())),
+    };
+    assert_eq!(send(&mut model, Top::Users(message)), []);
+    assert_eq!(model.users.window.count(), 8);
+    let far = tell(
+        &mut model,
+        Slot::Page,
+        &effects,
+        page(vec![rows().remove(0)]),
+    );
+    let [
+        Effect::Ask {
+            question: Question::Users(query),
+            ..
+        },
+    ] = far.as_slice()
+    else {
+        panic!("{far:?}")
+    };
+    assert_eq!(query.reach, Reach::Far);
+    assert_eq!(model.users.window.count(), 1, "the near rows show at once");
+    tell(&mut model, Slot::Page, &far, page(Vec::new()));
+    assert!(screen(&model).contains("No match for \"al\" in 8. Esc clears the filter."));
+}
+
+#[test]
+fn letters_in_the_filter_are_no_commands_and_a_wrong_word_is_told() {
+    let mut model = loaded(100, 30, dev());
+    let effects = press(&mut model, "/ q R D");
+    assert!(effects.iter().all(|effect| matches!(
+        effect,
+        Effect::Ask {
+            slot: Slot::Page,
+            ..
+        } | Effect::Cancel(_)
+    )));
+    assert!(model.cx.modals.is_empty());
+    press(&mut model, "Ctrl-u is:sper");
+    assert!(screen(&model).contains("unknown filter word is:sper"));
+    press(&mut model, "Ctrl-u Enter");
+    assert_eq!(model.users.focus, Focus::Elsewhere);
+}
+
+#[test]
+fn pasted_text_is_never_read_as_commands() {
+    let mut model = loaded(100, 30, dev());
+    assert_eq!(send(&mut model, Top::Pasted(Sealed::new("Dy\nq"))), []);
+    assert!(model.cx.modals.is_empty());
+    press(&mut model, "D");
+    send_after(
+        &mut model,
+        Duration::from_secs(1),
+        Top::Pasted(Sealed::new("y")),
+    );
+    assert_eq!(model.cx.modals.len(), 1, "nor does it answer a dialog");
+}
+
+#[test]
+fn a_refresh_moves_no_cursor_although_rows_come_and_go() {
+    let mut model = loaded(100, 30, dev());
+    press(&mut model, "j j j");
+    assert_eq!(current(&model), "dave");
+    let effects = press(&mut model, "Ctrl-r");
+    let mut newer = rows();
+    newer.insert(0, row(1, "aaron", "11111111"));
+    newer.remove(2);
+    tell(&mut model, Slot::Refresh, &effects, page(newer.clone()));
+    assert_eq!(current(&model), "dave");
+    let effects = press(&mut model, "Ctrl-r");
+    newer.retain(|row| row.user.username != "dave");
+    tell(&mut model, Slot::Refresh, &effects, page(newer));
+    assert_eq!(
+        current(&model),
+        "erin",
+        "the neighbour takes over from a row that is gone"
+    );
+}
+
+#[test]
+fn the_window_is_bounded_and_asks_for_more_near_its_edges() {
+    let (mut model, effects) = connected(100, 30, dev());
+    let many = |from: i32| -> Page<UserRow> {
+        let rows = (from..from + 100)
+            .map(|id| row(id, &format!("u{id:07}"), "9944b091"))
+            .collect();
+        Page {
+            rows,
+            more_before: from > 0,
+            more_after: true,
+        }
+    };
+    tell(&mut model, Slot::Page, &effects, many(0));
+    let mut next = 100;
+    let mut asked = Vec::new();
+    for _ in 0..200 {
+        asked.extend(press(&mut model, "PgDn"));
+        while asked.iter().any(|effect| {
+            matches!(
+                effect,
+                Effect::Ask {
+                    slot: Slot::More,
+                    ..
+                }
+            )
+        }) {
+            let effects = std::mem::take(&mut asked);
+            assert!(matches!(start_of(&effects, Slot::More), Start::After(_)));
+            asked = tell(&mut model, Slot::More, &effects, many(next));
+            next += 100;
+        }
+        assert!(
+            model.users.window.count() <= 700,
+            "{}",
+            model.users.window.count()
+        );
+    }
+    assert!(next > 4_000, "{next}");
+    let effects = press(&mut model, "g");
+    assert_eq!(start_of(&effects, Slot::Page), Start::First);
+    let effects = press(&mut model, "G");
+    assert_eq!(start_of(&effects, Slot::Page), Start::Last);
+    let last = Page {
+        more_after: false,
+        ..many(900_000)
+    };
+    tell(&mut model, Slot::Page, &effects, last);
+    assert_eq!(current(&model), "u0900099");
+    let effects = press(&mut model, "PgUp PgUp PgUp");
+    assert!(matches!(start_of(&effects, Slot::More), Start::Before(_)));
+    tell(&mut model, Slot::More, &effects, many(899_900));
+    assert_eq!(
+        current(&model),
+        "u0900027",
+        "rows put before the cursor do not move it"
+    );
+}
+
+#[test]
+fn a_key_goes_to_the_clipboard_unseen_and_the_message_claims_no_more_than_that() {
+    let mut model = loaded(100, 30, dev());
+    let effects = press(&mut model, "y");
+    let [
+        Effect::Ask {
+            question: Question::Reveal(aim, wanted),
+            ticket,
+            ..
+        },
+    ] = effects.as_slice()
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(
+        (aim, *wanted),
+        (&Aim::from(&rows()[0]), Use::Copy(Form::Key))
+    );
+    let outcome = Ok(issued(&rows()[0], "9944b091", Origin::Existing));
+    let effects = send(
+        &mut model,
+        Top::Revealed {
+            ticket: *ticket,
+            wanted: *wanted,
+            outcome,
+        },
+    );
+    let [Effect::Copy { label, text, .. }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((label.as_str(), text.expose().len()), ("9944b091…", 40));
+    let sent = crate::tui::message::Sent {
+        via: "tmux",
+        cleared: crate::tui::message::Cleared::In(45),
+    };
+    send(
+        &mut model,
+        Top::Sent {
+            label: label.clone(),
+            outcome: Ok(sent),
+        },
+    );
+    let said =
+        "Sent 9944b091… to the clipboard through tmux; cleared in 45 s. Not pasting? x shows it.";
+    assert_eq!(model.cx.notice.as_ref().unwrap().text, said);
+}
+
+#[test]
+fn a_password_is_typed_twice_and_confirmed() {
+    let mut model = loaded(100, 30, dev());
+    assert_eq!(press(&mut model, "P hunter22 Enter hunter23 Enter"), []);
+    assert!(model.cx.notice.take().unwrap().text.contains("differ"));
+    assert_eq!(press(&mut model, "P hunter22 Enter hunter22"), []);
+    assert!(!screen(&model).contains("hunter"));
+    let effects = press(&mut model, "Enter y");
+    let [Effect::Do { deed, .. }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(
+        *deed,
+        Deed::Password(Aim::from(&rows()[0]), Sealed::new("hunter22"))
+    );
+    assert!(!format!("{deed:?}").contains("hunter"));
+}
+
+#[test]
+fn a_user_is_made_by_command() {
+    let mut model = loaded(100, 30, dev());
+    assert_eq!(
+        press(&mut model, ": user Space create Space frank Enter"),
+        []
+    );
+    let effects = press(&mut model, "y");
+    let [
+        Effect::Do {
+            deed: Deed::Create(name),
+            ..
+        },
+    ] = effects.as_slice()
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(name.as_str(), "frank");
+}
+
+#[test]
+fn commands_do_what_keys_do() {
+    let mut model = loaded(100, 30, dev());
+    press(&mut model, ": regenerate Enter");
+    assert_eq!(press(&mut model, "y").len(), 1);
+    let mut model = loaded(100, 30, dev());
+    assert!(matches!(
+        press(&mut model, ": q Enter").as_slice(),
+        [Effect::Quit(_)]
+    ));
+}
+
+#[test]
+fn sorting_by_the_same_column_turns_it_round() {
+    let mut model = loaded(100, 30, dev());
+    let effects = press(&mut model, "s c");
+    assert_eq!(
+        model.users.sort,
+        Sort {
+            key: SortKey::Created,
+            direction: Direction::Ascending
+        }
+    );
+    tell(&mut model, Slot::Page, &effects, page(rows()));
+    press(&mut model, "s c");
+    assert_eq!(model.users.sort.direction, Direction::Descending);
+}
+
+#[test]
+fn escape_goes_back_a_step_at_a_time_and_never_quits() {
+    let mut model = loaded(100, 30, dev());
+    let effects = press(&mut model, "/ a l Enter");
+    let far = tell(&mut model, Slot::Page, &effects, page(rows()));
+    tell(&mut model, Slot::Page, &far, page(rows()));
+    press(&mut model, "Space v j");
+    press(&mut model, "Esc");
+    assert!(model.users.marks.is_empty() && !model.users.line.is_empty());
+    let effects = press(&mut model, "Esc");
+    assert!(model.users.line.is_empty());
+    tell(&mut model, Slot::Page, &effects, page(rows()));
+    assert_eq!(press(&mut model, "Esc Esc Esc"), []);
+}
+
+#[test]
+fn escape_cancels_what_is_waited_for() {
+    let mut model = loaded(100, 30, dev());
+    press(&mut model, "/ a l");
+    assert!(screen(&model).contains("◌ loading 1.0 s") || model.cx.loading().is_some());
+    assert_eq!(press(&mut model, "Esc"), [Effect::Cancel(Slot::Page)]);
+    assert_eq!(model.cx.loading(), None);
+}
+
+#[test]
+fn a_range_marks_all_between() {
+    let mut model = loaded(100, 30, dev());
+    press(&mut model, "j v j j v");
+    let names: Vec<_> = model.users.marks.values().map(|row| row.user.id).collect();
+    assert_eq!(names, [18, 19, 20].map(UserId::Int4));
+}
+
+#[test]
+fn export_writes_the_marked_rows_without_any_key() {
+    let mut model = loaded(100, 30, dev());
+    let effects = press(&mut model, "Space e c");
+    let [
+        Effect::Write {
+            extension: "csv",
+            text,
+            ..
+        },
+    ] = effects.as_slice()
+    else {
+        panic!("{effects:?}")
+    };
+    assert!(
+        text.expose()
+            .contains("17,alice.w,alice@example.com,Alice Wong,yes,yes,yes,9944b091…,")
+    );
+    assert!(!text.expose().contains("9944b0910"));
+}
+
+#[test]
+fn pictures_at_the_sizes_of_the_design() {
+    for (width, height) in [(100, 30), (80, 24), (60, 20), (40, 12), (29, 7)] {
+        let mut model = loaded(width, height, prod());
+        press(&mut model, "j Space k");
+        insta::assert_snapshot!(format!("users_{width}x{height}"), screen(&model));
+    }
+}
+
+#[test]
+fn pictures_of_details_help_commands_and_typed_confirmation() {
+    let mut model = loaded(60, 20, prod());
+    press(&mut model, "Enter");
+    insta::assert_snapshot!("details_60x20", screen(&model));
+    let mut model = loaded(80, 24, dev());
+    press(&mut model, "?");
+    insta::assert_snapshot!("help_80x24", screen(&model));
+    press(&mut model, "Esc : re");
+    insta::assert_snapshot!("commands_80x24", screen(&model));
+    let mut model = loaded(60, 20, prod());
+    press(&mut model, "Space Space D pro");
+    insta::assert_snapshot!("typed_60x20", screen(&model));
+}
+
+#[test]
+fn a_command_that_needs_a_name_waits_for_it() {
+    let mut model = loaded(100, 30, dev());
+    assert_eq!(press(&mut model, ": user Enter"), []);
+    assert_eq!(model.cx.modals.len(), 1, "the command line stays");
+    press(&mut model, "frank Enter");
+    assert!(screen(&model).contains("Create the user frank on dev?"));
+}
+
+#[test]
+fn rows_that_are_costly_to_read_are_not_read_again_for_nobody() {
+    let slow = Duration::from_secs(2);
+    let (mut model, effects) = connected(100, 30, dev());
+    let (ticket, outcome) = (ticket(&effects, Slot::Page), Ok(page(rows())));
+    let message = Message::Paged {
+        slot: Slot::Page,
+        ticket,
+        outcome,
+    };
+    send_after(&mut model, slow, Top::Users(message));
+    let effects = send_after(&mut model, Duration::from_secs(6), Top::Ticked);
+    assert!(
+        matches!(
+            effects.as_slice(),
+            [
+                Effect::Ask {
+                    slot: Slot::Ping,
+                    ..
+                },
+                ..
+            ]
+        ),
+        "{effects:?}"
+    );
+    let effects = press(&mut model, "Ctrl-r");
+    assert!(effects.iter().any(|effect| matches!(
+        effect,
+        Effect::Ask {
+            slot: Slot::Refresh,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn a_passed_deadline_tells_nothing_of_the_database() {
+    let mut model = loaded(100, 30, dev());
+    let Link::Live { heard } = model.cx.link else {
+        panic!("{:?}", model.cx.link)
+    };
+    let effects = press(&mut model, "s c");
+    let (slot, ticket) = (Slot::Page, ticket(&effects, Slot::Page));
+    let outcome = Err(Error::Internal("no answer in 30 s".to_owned()));
+    send(
+        &mut model,
+        Top::Users(Message::Paged {
+            slot,
+            ticket,
+            outcome,
+        }),
+    );
+    assert_eq!(model.cx.link, Link::Live { heard });
+    assert!(model.cx.notice.as_ref().unwrap().text.contains("no answer"));
+}
+
+#[test]
+fn quitting_under_work_asks() {
+    let mut model = loaded(80, 24, dev());
+    press(&mut model, "Space Space R 2");
+    model.cx.modals.clear();
+    assert_eq!(press(&mut model, "q"), []);
+    assert!(screen(&model).contains("Quit while regenerate is under way?"));
+    assert!(matches!(
+        press(&mut model, "y").as_slice(),
+        [Effect::Quit(_)]
+    ));
+}
+
+#[test]
+fn a_change_under_way_keeps_a_second_one_out() {
+    let mut model = loaded(80, 24, dev());
+    assert_eq!(press(&mut model, "R y").len(), 1);
+    assert_eq!(press(&mut model, "j D y"), []);
+    assert!(model.cx.notice.as_ref().unwrap().text.contains("under way"));
+}
+
+#[test]
+fn every_size_can_be_drawn_with_every_dialog() {
+    // About every edge of the layout, and where nothing fits.
+    const SIZES: [(u16, u16); 12] = [
+        (0, 0),
+        (1, 1),
+        (29, 8),
+        (30, 8),
+        (31, 9),
+        (45, 10),
+        (59, 20),
+        (79, 9),
+        (80, 24),
+        (99, 12),
+        (100, 30),
+        (130, 40),
+    ];
+    let openers = [
+        "",
+        "Enter",
+        "R",
+        "a",
+        "c",
+        "s",
+        "e",
+        "p",
+        "?",
+        ":",
+        "P x",
+        "Space Space D",
+        "/ x",
+        "w l l",
+    ];
+    for keys in openers {
+        let mut model = loaded(100, 30, prod());
+        press(&mut model, keys);
+        for (width, height) in SIZES {
+            let size = ratatui::layout::Size::new(width, height);
+            send(&mut model, Top::Resized(size));
+            screen(&model);
+        }
+    }
+}
+
+#[test]
+fn ascii_terminals_get_no_other_glyph_of_ours() {
+    let mut model = loaded(100, 30, prod());
+    model
+        .users
+        .window
+        .replace(page(vec![row(1, "bob", "62b46a15")]), Land::First, 24);
+    model.cx.look.glyphs = crate::tui::look::Glyphs::Ascii;
+    for keys in ["", "Space", "R", "?"] {
+        press(&mut model, keys);
+        assert!(screen(&model).is_ascii(), "{}", screen(&model));
+    }
+}
+
+#[test]
+fn suspending_works_from_a_dialog_and_from_a_field() {
+    for keys in ["R", "/ a", ": u", "P x"] {
+        let mut model = loaded(80, 24, dev());
+        press(&mut model, keys);
+        assert_eq!(press(&mut model, "Ctrl-z"), [Effect::Suspend], "{keys}");
+        assert_eq!(press(&mut model, "Ctrl-l"), [Effect::Redraw], "{keys}");
+    }
+}

@@ -1,0 +1,272 @@
+//! The one frame: header, tabs, the screen, the message line, the hints, and the dialogs over them. It only reads.
+
+use ratatui::Frame;
+use ratatui::layout::{Rect, Size};
+use ratatui::text::{Line, Span};
+
+use crate::text;
+use crate::tui::effect::Slot;
+use crate::tui::global;
+use crate::tui::layout::{self, SMALLEST};
+use crate::tui::look::Role;
+use crate::tui::modal;
+use crate::tui::model::{Cx, Link, Model, Tone};
+use crate::tui::screens::{self, ScreenId};
+use crate::tui::text::{span, whole};
+use crate::tui::widgets::gauge;
+use crate::tui::widgets::hints::{self, Hint};
+
+/// Data older than this shows its age as a warning.
+const OLD: u64 = 30;
+
+/// Draws everything.
+pub fn view(model: &Model, frame: &mut Frame) {
+    let size: Size = frame.area().as_size();
+    if layout::fits(size) {
+        draw(model, frame, size);
+    } else {
+        let need = format!("needs {}x{}", SMALLEST.width, SMALLEST.height);
+        let line = text::fit(&need, usize::from(size.width));
+        let area = Rect {
+            height: 1.min(size.height),
+            ..frame.area()
+        };
+        frame.render_widget(Line::raw(line), area);
+    }
+    model.cx.look.plain(frame.buffer_mut());
+}
+
+fn draw(model: &Model, frame: &mut Frame, size: Size) {
+    let cx = &model.cx;
+    let areas = layout::areas(size);
+    header(
+        model,
+        frame,
+        areas.header,
+        if areas.tabs.is_some() {
+            Tabs::Below
+        } else {
+            Tabs::Here
+        },
+    );
+    if let Some(area) = areas.tabs {
+        frame.render_widget(Line::from(tabs(model, Names::Full)), area);
+    }
+    match cx.link {
+        Link::Connecting { .. } if cx.place.is_none() => {
+            let name = text::safe(&cx.profile);
+            let said = format!(" Connecting to {name}… Esc cancel");
+            frame.render_widget(
+                Line::raw(said),
+                Rect {
+                    height: 1,
+                    ..areas.body
+                },
+            );
+        }
+        Link::Connecting { .. } | Link::Live { .. } | Link::Offline { .. } | Link::Unchosen => {
+            screens::view(model, frame, areas.body);
+        }
+    }
+    message(cx, frame, areas.message);
+    hints_line(model, frame, areas.hints);
+    for modal in &cx.modals {
+        modal::view::view(modal, cx, frame);
+    }
+}
+
+/// Where the tabs stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tabs {
+    Below,
+    Here,
+}
+
+/// How tabs are named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Full,
+    OnlyTheFirst,
+    Digits,
+}
+
+fn tabs(model: &Model, names: Names) -> Vec<Span<'static>> {
+    let look = model.cx.look;
+    let mut spans = vec![Span::raw(" ")];
+    for (at, &screen) in ScreenId::ALL.iter().enumerate() {
+        if at > 0 {
+            spans.push(Span::raw(if names == Names::Full { "  " } else { " " }));
+        }
+        let (digit, title) = (screen.digit(), screen.title());
+        if screen == model.screen {
+            let name = match names {
+                Names::Full | Names::OnlyTheFirst => format!("[{digit} {title}]"),
+                Names::Digits => format!("[{digit}]"),
+            };
+            spans.push(Span::styled(name, look.style(Role::Head)));
+        } else if names == Names::Full {
+            spans.push(Span::raw(format!("{digit} {title}")));
+        } else {
+            spans.push(Span::raw(digit.to_string()));
+        }
+    }
+    spans
+}
+
+fn header(model: &Model, frame: &mut Frame, area: Rect, place_of_tabs: Tabs) {
+    let cx = &model.cx;
+    let mut left = Vec::new();
+    if place_of_tabs == Tabs::Below {
+        left.push(Span::styled(" tokenward ", cx.look.style(Role::Head)));
+    }
+    left.extend([
+        Span::raw(" "),
+        Span::styled(text::fit(cx.place_name(), 24), cx.look.style(Role::Head)),
+    ]);
+    let band = |word| Span::styled(format!(" {word} "), cx.look.band(colour(cx)));
+    let mut bands = Vec::new();
+    if let Some(place) = &cx.place {
+        if place_of_tabs == Tabs::Below && !place.info.target.is_empty() {
+            left.push(Span::raw(format!(
+                "  {}",
+                text::fit(&place.info.target, 32)
+            )));
+        }
+        if place.info.protected {
+            bands.push(band("PROTECTED"));
+        }
+        if place.info.read_only {
+            bands.push(band("READ ONLY"));
+        }
+    }
+    for band in bands {
+        left.extend([Span::raw(" "), band]);
+    }
+    let mut right = work(model);
+    right.push(link(cx));
+    match place_of_tabs {
+        Tabs::Below => right.push(Span::raw(format!("   {} UTC ", cx.clock.now.clock_utc()))),
+        Tabs::Here => {
+            right.push(Span::raw(" "));
+            let named = tabs(model, Names::OnlyTheFirst);
+            let fits = width(&left) + width(&right) + width(&named) < usize::from(area.width);
+            right.extend(if fits {
+                named
+            } else {
+                tabs(model, Names::Digits)
+            });
+        }
+    }
+    let (left_width, right_width) = (width(&left), width(&right));
+    let gap = usize::from(area.width)
+        .saturating_sub(left_width + right_width)
+        .max(1);
+    left.push(Span::raw(" ".repeat(gap)));
+    left.extend(right);
+    frame.render_widget(Line::from(left), area);
+}
+
+fn width(spans: &[Span]) -> usize {
+    spans.iter().map(|span| text::width(&span.content)).sum()
+}
+
+fn colour(cx: &Cx) -> Option<&str> {
+    cx.place
+        .as_ref()
+        .and_then(|place| place.info.color.as_deref())
+}
+
+/// `backfill 31 %` while long work runs.
+fn work(model: &Model) -> Vec<Span<'static>> {
+    let Some(job) = &model.cx.job else {
+        return Vec::new();
+    };
+    let said = match job.progress.total {
+        Some(total) => format!(
+            "{} {} %   ",
+            job.verb,
+            gauge::percent(job.progress.reached(), total)
+        ),
+        None => format!("{}   ", job.verb),
+    };
+    vec![Span::styled(said, model.cx.look.style(Role::Key))]
+}
+
+/// How the database is, in words.
+fn link(cx: &Cx) -> Span<'static> {
+    let since = |at: std::time::Instant| cx.clock.at.saturating_duration_since(at);
+    if let Link::Offline {
+        since: lost, retry, ..
+    } = cx.link
+    {
+        let next = retry.saturating_duration_since(cx.clock.at).as_secs();
+        let next = if cx.is_waiting(Slot::Ping) {
+            "trying now".to_owned()
+        } else {
+            format!("next try in {}", whole(next))
+        };
+        let said = format!("○ offline {}, {next}", whole(since(lost).as_secs()));
+        return Span::styled(said, cx.look.style(Role::Bad));
+    }
+    if let Some(doing) = &cx.deed {
+        let said = format!("◌ working {}", span(since(doing.since)));
+        return Span::styled(said, cx.look.style(Role::Key));
+    }
+    // What is quicker than this would only flicker.
+    if let Some(loading) = cx.loading().filter(|loading| loading.as_millis() >= 200) {
+        return Span::styled(
+            format!("◌ loading {}", span(loading)),
+            cx.look.style(Role::Key),
+        );
+    }
+    match cx.link {
+        Link::Live { heard } => {
+            let age = since(heard).as_secs();
+            let role = if age >= OLD { Role::Warn } else { Role::Good };
+            Span::styled(format!("● live {}", whole(age)), cx.look.style(role))
+        }
+        Link::Connecting { .. } => Span::styled("◌ connecting", cx.look.style(Role::Key)),
+        Link::Unchosen | Link::Offline { .. } => {
+            Span::styled("○ not connected", cx.look.style(Role::Dim))
+        }
+    }
+}
+
+fn message(cx: &Cx, frame: &mut Frame, area: Rect) {
+    let Some(notice) = &cx.notice else {
+        return;
+    };
+    let (glyph, role) = match notice.tone {
+        Tone::Good => ("✓", Role::Good),
+        Tone::Plain => ("·", Role::Base),
+        Tone::Bad => ("✗", Role::Bad),
+    };
+    let room = usize::from(area.width).saturating_sub(3);
+    let text = if notice.tone == Tone::Bad && text::width(&notice.text) > room {
+        // The end of the line says how to read the rest.
+        let more = "  Enter: all";
+        text::fit(&notice.text, room.saturating_sub(more.len())) + more
+    } else {
+        text::fit(&notice.text, room)
+    };
+    let line = Line::from(vec![
+        Span::styled(format!(" {glyph} "), cx.look.style(role)),
+        Span::raw(text),
+    ]);
+    frame.render_widget(line, area);
+}
+
+fn hints_line(model: &Model, frame: &mut Frame, area: Rect) {
+    let cx = &model.cx;
+    let of = |action| Hint::of(action, &cx.keys);
+    let own: Vec<Hint> = screens::applicable(model)
+        .into_iter()
+        .filter_map(of)
+        .collect();
+    let always: Vec<Hint> = global::KEYS
+        .iter()
+        .filter_map(|binding| of(&binding.action))
+        .collect();
+    let line = hints::line(cx.look, &own, &always, usize::from(area.width));
+    frame.render_widget(line, area);
+}

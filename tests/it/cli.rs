@@ -1,0 +1,8 @@
+//! The built program, run as people and scripts run it: what it writes where, and how it ends.
+
+mod bare;
+mod private;
+mod signals;
+mod terminal;
+mod tokens;
+mod users;
