@@ -18,8 +18,9 @@ use super::programs::Programs;
 use super::server::clean_environment;
 use crate::domain::secret::Secret;
 
-/// The server's only role, its superuser.
-pub(super) const ROLE: &str = "tokenward";
+/// The server's only role, its superuser, named as everywhere. Not after us: a role's search path begins with the schema of its own name,
+/// so a role `tokenward` would put what Django makes into our schema.
+pub(super) const ROLE: &str = "postgres";
 
 /// initdb takes two seconds here; a slow disk may need much longer to take what it writes.
 const PATIENCE: Duration = Duration::from_mins(3);
