@@ -141,7 +141,7 @@ pub fn ask(state: &mut State, change: Change, cx: &mut Cx) -> Vec<Effect> {
                         text::safe(&token.key.to_string())
                     )
                 }
-                _ => format!("{name} has no token; N generates one."),
+                _ => no_token(row, cx),
             };
             cx.say(Tone::Plain, said);
         }
@@ -163,6 +163,16 @@ pub fn ask(state: &mut State, change: Change, cx: &mut Cx) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Says that `row` has no token, and where one can be had.
+pub fn no_token(row: &UserRow, cx: &Cx) -> String {
+    let name = text::safe(&row.user.username);
+    if cx.grants(Change::Generate) {
+        format!("{name} has no token; N generates one.")
+    } else {
+        format!("{name} has no token.")
+    }
 }
 
 /// The dialog that says whom `change` hits.

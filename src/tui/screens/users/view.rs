@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::domain::page::Direction;
 use crate::domain::user::{UserRow, UserState};
+use crate::ops::Change;
 use crate::text;
 use crate::tui::TimeStyle;
 use crate::tui::layout::{self, Width};
@@ -303,7 +304,14 @@ fn details(state: &State, row: &UserRow, cx: &Cx, columns: usize) -> Vec<Line<'s
         format!("{} ({})", at.minute_utc(), at.age(cx.clock.now))
     };
     let key = row.token.as_ref().map_or_else(
-        || "none; N generates one".to_owned(),
+        || {
+            let made = if cx.grants(Change::Generate) {
+                "; N generates one"
+            } else {
+                ""
+            };
+            format!("none{made}")
+        },
         |token| format!("drf {}   one per user", token.key),
     );
     let mut facts = vec![("Key", key)];
