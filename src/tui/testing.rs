@@ -68,6 +68,7 @@ pub fn dev() -> Place {
     };
     Place {
         info,
+        users: "auth_user".to_owned(),
         refusals: Vec::new(),
     }
 }

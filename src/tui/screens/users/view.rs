@@ -205,21 +205,23 @@ fn list(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
             height: area.height.saturating_sub(1),
             ..area
         };
-        draw_lines(
-            empty(state).into_iter().map(Line::raw).collect(),
-            frame,
-            below,
-        );
+        let columns = usize::from(below.width).saturating_sub(5);
+        let said = empty(state, cx).into_iter();
+        let lines = said.flat_map(|line| crate::tui::text::wrap(&line, columns));
+        let lines = lines.map(|line| Line::raw(format!("    {line}")));
+        draw_lines(lines.collect(), frame, below);
     }
 }
 
-fn empty(state: &State) -> Vec<String> {
+fn empty(state: &State, cx: &Cx) -> Vec<String> {
     if state.filter.is_empty() {
-        return vec![
-            "    No users yet.".to_owned(),
-            "    :user create NAME makes one; tokenward demo shows a database full of them."
-                .to_owned(),
-        ];
+        let users = cx.place.as_ref().map_or("auth_user", |place| &place.users);
+        let mut said = vec![format!("No users in {}.", text::safe(users))];
+        if cx.grants(Change::UserCreate) {
+            said.push(":user create NAME makes one.".to_owned());
+        }
+        said.push("tokenward demo shows a database full of them.".to_owned());
+        return said;
     }
     let typed = text::fit(state.line.value(), 30);
     let of = state
@@ -227,7 +229,7 @@ fn empty(state: &State) -> Vec<String> {
         .map(|total| format!(" in {}", grouped(total)))
         .unwrap_or_default();
     vec![format!(
-        "    No match for \"{typed}\"{of}. Esc clears the filter."
+        "No match for \"{typed}\"{of}. Esc clears the filter."
     )]
 }
 
