@@ -257,12 +257,14 @@ pub fn profiles(model: &mut Model, reason: Option<&str>) {
         .position(|profile| profile.name == cx.profile)
         .unwrap_or(0);
     if let Some(reason) = reason {
+        // It stays in the message line when the list is closed.
         cx.say(Tone::Bad, reason);
     }
     cx.modals
         .retain(|modal| !matches!(modal.kind, Kind::Choose(_)));
     cx.open(Kind::Choose(Choose {
         title: "Connect to".to_owned(),
+        about: reason.unwrap_or_default().to_owned(),
         items,
         cursor,
     }));

@@ -133,6 +133,9 @@ pub fn offered(model: &Model) -> Vec<&'static Action> {
 /// The actions of the present screen that make sense just now, for the hints.
 #[must_use]
 pub fn applicable(model: &Model) -> Vec<&'static Action> {
+    if model.cx.place.is_none() {
+        return Vec::new();
+    }
     let mut actions = match model.screen {
         ScreenId::Users => applying(users::KEYS, &model.users),
         ScreenId::TestKeys => applying(test_keys::KEYS, &model.test_keys),
@@ -165,7 +168,14 @@ pub fn key(model: &mut Model, key: Key) -> Option<Vec<Effect>> {
         }
         ScreenId::Audit => bound(audit::KEYS, &model.audit, key, cx).map(Message::Audit),
     };
-    message.map(|message| update_now(model, message))
+    let message = message?;
+    if model.cx.place.is_none() {
+        // There is nothing in sight that it could be about.
+        let said = "Not connected; p lists the profiles.";
+        model.cx.say(Tone::Bad, said);
+        return Some(Vec::new());
+    }
+    Some(update_now(model, message))
 }
 
 fn bound<S, M: Clone>(table: &'static [Binding<S, M>], state: &S, key: Key, cx: &Cx) -> Option<M> {

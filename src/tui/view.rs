@@ -64,6 +64,15 @@ fn draw(model: &Model, frame: &mut Frame, size: Size) {
                 },
             );
         }
+        // What was listed before is of another database.
+        Link::Unchosen if cx.place.is_none() => {
+            let said = " Not connected. p lists the profiles, Ctrl-r tries again.";
+            let line = Rect {
+                height: 1,
+                ..areas.body
+            };
+            frame.render_widget(Line::raw(said), line);
+        }
         Link::Connecting { .. } | Link::Live { .. } | Link::Offline { .. } | Link::Unchosen => {
             screens::view(model, frame, areas.body);
         }
@@ -242,13 +251,15 @@ fn message(cx: &Cx, frame: &mut Frame, area: Rect) {
         Tone::Bad => ("✗", Role::Bad),
     };
     let room = usize::from(area.width).saturating_sub(3);
-    let text = if notice.tone == Tone::Bad && text::width(&notice.text) > room {
-        // The end of the line says how to read the rest.
-        let more = "  Enter: all";
-        text::fit(&notice.text, room.saturating_sub(more.len())) + more
-    } else {
-        text::fit(&notice.text, room)
-    };
+    // Below a dialog Enter has another meaning.
+    let text =
+        if notice.tone == Tone::Bad && text::width(&notice.text) > room && cx.modals.is_empty() {
+            // The end of the line says how to read the rest.
+            let more = "  Enter: all";
+            text::fit(&notice.text, room.saturating_sub(more.len())) + more
+        } else {
+            text::fit(&notice.text, room)
+        };
     let line = Line::from(vec![
         Span::styled(format!(" {glyph} "), cx.look.style(role)),
         Span::raw(text),

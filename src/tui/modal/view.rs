@@ -329,7 +329,12 @@ fn report_page(report: &Report, cx: &Cx, columns: usize, room: usize) -> Page {
 
 fn choose_page(choose: &Choose, cx: &Cx, columns: usize, room: usize) -> Page {
     let mut page = Page::new(&choose.title);
-    let room = room.saturating_sub(1).max(1);
+    if !choose.about.is_empty() {
+        page.text(&choose.about, columns);
+    }
+    // A long reason leaves room for the choice.
+    page.lines.truncate(room.saturating_sub(3));
+    let room = room.saturating_sub(page.lines.len() + 1).max(1);
     let from = (choose.cursor + 1).saturating_sub(room);
     for (at, item) in choose.items.iter().enumerate().skip(from).take(room) {
         let style = cx.look.style(if at == choose.cursor {

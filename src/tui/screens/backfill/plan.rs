@@ -75,6 +75,7 @@ pub fn ask(state: &State, cx: &mut Cx) -> Vec<Effect> {
     };
     cx.open(Kind::Choose(Choose {
         title: "Backfill for".to_owned(),
+        about: String::new(),
         items,
         cursor,
     }));

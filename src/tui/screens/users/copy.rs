@@ -69,6 +69,7 @@ pub fn ask_form(state: &State, cx: &mut Cx) -> Vec<Effect> {
     }
     cx.open(Kind::Choose(Choose {
         title: "Copy as".to_owned(),
+        about: String::new(),
         items,
         cursor: 0,
     }));
