@@ -22,7 +22,7 @@ use crate::tui::message::Message;
 use crate::tui::model::{Cx, Manner, Model, Tone};
 use crate::tui::moves::{self, Step};
 use crate::tui::update::update_now;
-use crate::tui::widgets::field::{Field, Taken};
+use crate::tui::widgets::field::{Field, Focus, Taken};
 
 /// A screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +128,31 @@ pub fn offered(model: &Model) -> Vec<&'static Action> {
     let mut actions = model.screen.actions();
     actions.retain(|action| model.cx.offers(action));
     actions
+}
+
+/// While a line has the focus: what Enter does there, if it does anything, and what Esc does.
+#[must_use]
+pub fn typing(model: &Model) -> Option<(Option<&'static str>, &'static str)> {
+    model.cx.place.as_ref()?;
+    let (focus, empty, enter) = match model.screen {
+        ScreenId::Users => (
+            model.users.focus(),
+            model.users.is_unfiltered(),
+            "to the list",
+        ),
+        ScreenId::Audit => (
+            model.audit.focus(),
+            model.audit.is_unfiltered(),
+            "to the list",
+        ),
+        ScreenId::TestKeys => (model.test_keys.focus(), model.test_keys.is_empty(), "test"),
+        ScreenId::Backfill => return None,
+    };
+    match (focus, empty) {
+        (Focus::Elsewhere, _) => None,
+        (Focus::Here, true) => Some((None, "leave the line")),
+        (Focus::Here, false) => Some((Some(enter), "clear")),
+    }
 }
 
 /// The actions of the present screen that make sense just now, for the hints.

@@ -1,5 +1,6 @@
 //! The one frame: header, tabs, the screen, the message line, the hints, and the dialogs over them. It only reads.
 
+use crossterm::event::KeyCode;
 use ratatui::Frame;
 use ratatui::layout::{Rect, Size};
 use ratatui::text::{Line, Span};
@@ -269,6 +270,17 @@ fn message(cx: &Cx, frame: &mut Frame, area: Rect) {
 
 fn hints_line(model: &Model, frame: &mut Frame, area: Rect) {
     let cx = &model.cx;
+    let columns = usize::from(area.width);
+    if let Some((enter, esc)) = screens::typing(model) {
+        // Letters are typed now: a hint that names one would lie.
+        let enter = enter.map(|word| Hint::fixed(KeyCode::Enter, word));
+        let typing: Vec<Hint> = enter
+            .into_iter()
+            .chain([Hint::fixed(KeyCode::Esc, esc)])
+            .collect();
+        frame.render_widget(hints::line(cx.look, &typing, &[], columns), area);
+        return;
+    }
     let of = |action| Hint::of(action, &cx.keys);
     let own: Vec<Hint> = screens::applicable(model)
         .into_iter()
@@ -278,6 +290,6 @@ fn hints_line(model: &Model, frame: &mut Frame, area: Rect) {
         .iter()
         .filter_map(|binding| of(&binding.action))
         .collect();
-    let line = hints::line(cx.look, &own, &always, usize::from(area.width));
+    let line = hints::line(cx.look, &own, &always, columns);
     frame.render_widget(line, area);
 }

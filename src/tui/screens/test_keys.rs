@@ -186,6 +186,18 @@ impl State {
         self.line.is_empty() && self.focus == Focus::Elsewhere
     }
 
+    /// Whether letters go to the line.
+    #[must_use]
+    pub const fn focus(&self) -> Focus {
+        self.focus
+    }
+
+    /// Whether nothing stands in the line.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
     /// Whose key it is, with the filter line that finds him on the Users screen.
     #[must_use]
     pub fn owner(&self) -> Option<(UserId, String)> {

@@ -386,6 +386,18 @@ impl State {
         list::lacks_detail(self, cx)
     }
 
+    /// Whether letters go to the filter line.
+    #[must_use]
+    pub const fn focus(&self) -> Focus {
+        self.focus
+    }
+
+    /// Whether nothing stands in the filter line.
+    #[must_use]
+    pub fn is_unfiltered(&self) -> bool {
+        self.line.is_empty()
+    }
+
     fn aim(&self) -> Option<Aim> {
         self.window.current().map(Aim::from)
     }

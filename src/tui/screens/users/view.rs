@@ -13,7 +13,7 @@ use crate::tui::layout::{self, Width};
 use crate::tui::look::Role;
 use crate::tui::model::{Cx, Link};
 use crate::tui::text::grouped;
-use crate::tui::widgets::field::Focus;
+use crate::tui::widgets::field::{self, Focus};
 use crate::tui::widgets::table::{Cell, Column, Fresh, Mark, Row, Table};
 
 use super::list::SORTS;
@@ -63,10 +63,11 @@ fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
             said.push(Span::raw(sort_words(state)));
         }
     }
+    let mark = field::mark(&state.line, state.focus);
     let mut spans = vec![
         Span::styled(" /", cx.look.style(Role::Key)),
         Span::raw(typed),
-        Span::raw("▏"),
+        Span::raw(mark),
     ];
     for (at, span) in said.into_iter().enumerate() {
         spans.push(Span::raw(if at == 0 { "  " } else { "   " }));
