@@ -239,11 +239,13 @@ pub fn step(model: &mut Model, step: Step) -> Vec<Effect> {
     }
 }
 
-/// The field that `key` goes to, if the screen has one in focus.
-pub fn field(model: &mut Model, key: Key) -> Option<&mut Field> {
+/// The field that keys go to, if the screen has one in focus.
+pub fn field(model: &mut Model) -> Option<&mut Field> {
+    // Nobody types into a line that is not in sight.
+    model.cx.place.as_ref()?;
     match model.screen {
         ScreenId::Users => users::field(&mut model.users),
-        ScreenId::TestKeys => test_keys::field(&mut model.test_keys, key),
+        ScreenId::TestKeys => test_keys::field(&mut model.test_keys),
         ScreenId::Backfill => None,
         ScreenId::Audit => audit::field(&mut model.audit),
     }
