@@ -241,8 +241,13 @@ fn has_row(state: &State) -> bool {
     state.window.current().is_some()
 }
 
-fn can_open(state: &State) -> bool {
-    has_row(state) && state.open == Open::No
+/// Whether the list is in sight: what acts on it must be seen to act.
+fn is_listed(state: &State) -> bool {
+    state.open == Open::No
+}
+
+fn is_on_row(state: &State) -> bool {
+    has_row(state) && is_listed(state)
 }
 
 /// The keys of this screen.
@@ -254,7 +259,7 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Open,
     )
     .hint(1, "open")
-    .when(can_open),
+    .when(is_on_row),
     Binding::looks(
         "filter",
         &[Key::char('/')],
@@ -269,21 +274,21 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Mark,
     )
     .hint(3, "mark")
-    .when(has_row),
+    .when(is_on_row),
     Binding::looks(
         "range",
         &[Key::char('v')],
         "mark from here to where the cursor goes",
         Message::Range,
     )
-    .when(has_row),
+    .when(is_on_row),
     Binding::looks(
         "all",
         &[Key::char('a')],
         "mark all rows of the filter",
         Message::All,
     )
-    .when(has_row),
+    .when(is_on_row),
     Binding::looks(
         "copy",
         &[Key::char('y')],
@@ -355,13 +360,15 @@ pub const KEYS: &[Binding<State, Message>] = &[
         &[Key::char('s')],
         "sort, then a letter",
         Message::Sort,
-    ),
+    )
+    .when(is_listed),
     Binding::looks(
         "wide",
         &[Key::char('w')],
         "the list alone, with every column",
         Message::Wide,
-    ),
+    )
+    .when(is_listed),
     Binding::looks(
         "export",
         &[Key::char('e')],
@@ -422,6 +429,7 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::Open => list::open(state, cx),
         Message::Back => list::back(state, cx),
         Message::Filter => {
+            state.open = Open::No;
             state.focus = Focus::Here;
             Vec::new()
         }
