@@ -311,11 +311,11 @@ fn keys_page(keys: &Keys, cx: &Cx, columns: usize, room: usize) -> Page {
     match (keys.origin, keys.issued.len()) {
         (KeysOf::Shown, _) => page.lines.push(Line::raw("Esc done")),
         (KeysOf::Made, 1) => page.text(
-            &format!("y copy   {toggle}   w write to a file of mode 0600   Esc done"),
+            &format!("y copy   {toggle}   w write to a 0600 file   Esc done"),
             columns,
         ),
         (KeysOf::Made, _) => page.text(
-            &format!("{toggle}   w write to a file of mode 0600   Esc done"),
+            &format!("{toggle}   w write to a 0600 file   Esc done"),
             columns,
         ),
     }
