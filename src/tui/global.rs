@@ -169,6 +169,13 @@ pub fn update(model: &mut Model, wish: Global) -> Vec<Effect> {
                 TimeStyle::Local => TimeStyle::Utc,
                 TimeStyle::Utc => TimeStyle::Relative,
             };
+            // The columns have no room for the zone.
+            let said = match model.cx.time {
+                TimeStyle::Relative => "Times are ages.",
+                TimeStyle::Local => "Times are local.",
+                TimeStyle::Utc => "Times are in UTC.",
+            };
+            model.cx.say(Tone::Plain, said);
             Vec::new()
         }
         Global::Refresh => match model.cx.link {
