@@ -246,6 +246,10 @@ fn is_listed(state: &State) -> bool {
     state.open == Open::No
 }
 
+fn is_opened(state: &State) -> bool {
+    !is_listed(state)
+}
+
 fn is_on_row(state: &State) -> bool {
     has_row(state) && is_listed(state)
 }
@@ -376,6 +380,14 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Export,
     )
     .when(has_row),
+    Binding::looks(
+        "back",
+        &[Key::code(KeyCode::Esc)],
+        "close, cancel, clear marks, clear the filter, go back",
+        Message::Back,
+    )
+    .hint(1, "back")
+    .when(is_opened),
 ];
 
 /// What the help adds below the keys.

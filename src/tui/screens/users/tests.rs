@@ -694,6 +694,7 @@ fn hints_name_only_what_a_key_does_now() {
     );
     assert!(model.users.marks.is_empty() && model.users.width == Width::Shared);
     assert!(!hints(&model).contains("mark") && hints(&model).contains("R regenerate"));
+    assert!(hints(&model).contains("Esc back"));
     press(&mut model, "/ c e");
     assert!(
         screen(&model).contains(" /alice▏"),
