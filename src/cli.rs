@@ -165,7 +165,14 @@ async fn wired(cli: Cli, config: Config, out: &mut Output) -> Result<Code, Failu
 
 async fn command(cx: &mut Context, command: Option<Command>, named: bool) -> Result<Code, Failure> {
     match command {
-        None | Some(Command::Console) => console::run(cx).await,
+        None | Some(Command::Console) => {
+            let chosen_by = if named {
+                console::ChosenBy::Flag
+            } else {
+                console::ChosenBy::Default
+            };
+            console::run(cx, chosen_by).await
+        }
         Some(Command::Demo(args)) => console::demo(cx, args).await,
         Some(Command::DrfCreateToken(args)) => tokens::generate::drf(cx, args).await,
         Some(Command::Token(command)) => tokens::run(cx, command).await,

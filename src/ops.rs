@@ -167,6 +167,12 @@ impl Ops {
         &self.inner.place
     }
 
+    /// The user table's name, for messages.
+    #[must_use]
+    pub fn user_table(&self) -> String {
+        self.db().shape().site.user_table.replace('"', "")
+    }
+
     /// The same operations, but what they read is given up, on the server too, when `token` fires.
     #[must_use]
     pub fn cancellable(&self, token: CancellationToken) -> Self {
@@ -195,7 +201,7 @@ impl Ops {
     #[must_use]
     pub fn refusal(&self, change: Change) -> Option<String> {
         let shape = self.db().shape();
-        let (access, site) = (&shape.access, &shape.site);
+        let access = &shape.access;
         if access.read_only {
             return Some(format!(
                 "READ ONLY: this session on {} may not change anything.",
@@ -203,7 +209,7 @@ impl Ops {
             ));
         }
         let tokens = "authtoken_token";
-        let users = site.user_table.replace('"', "");
+        let users = self.user_table();
         let (may, verb, table) = match change {
             Change::Generate => (access.insert_token, "insert into", tokens),
             Change::Regenerate => (access.update_token, "update", tokens),

@@ -18,6 +18,7 @@ mod model;
 mod moves;
 mod runner;
 mod screens;
+pub mod shell;
 mod startup;
 pub mod terminal;
 #[cfg(test)]

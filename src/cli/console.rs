@@ -10,11 +10,14 @@ use jiff::tz::TimeZone;
 use super::context::Context;
 use super::exit::{Code, Failure};
 use super::opener::{Anew, DEMO, Say, color_name, label};
-use crate::config::{self, Access, Color, PRIVATE, Place, Problem, Problems, Profile, Protection};
+use crate::config::{
+    self, Access, Color, Origin, PRIVATE, Place, Problem, Problems, Profile, Protection,
+};
 use crate::db::private::{self, Status};
 use crate::domain::moment::Moment;
 use crate::tui::keys::{Entry, KeyMap, rebind};
 use crate::tui::look::{Glyphs, Look, Paint};
+use crate::tui::shell::quoted;
 use crate::tui::{self, Clipboard, Connect, ProfileInfo, Settings, Startup, TimeStyle};
 
 /// `demo`.
@@ -28,13 +31,22 @@ pub struct DemoArgs {
     reset: bool,
 }
 
+/// What decided which database is opened first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// `--profile` or `--database`.
+    Flag,
+    /// The environment or the configuration: a command without flags gets the same.
+    Default,
+}
+
 /// Enough to scroll, made in no time.
 const USUAL: u64 = 1_000;
 /// More would take minutes, and a good part of a disk.
 const MOST: u64 = 10_000_000;
 
 /// Runs `console`.
-pub async fn run(cx: &mut Context) -> Result<Code, Failure> {
+pub async fn run(cx: &mut Context, chosen_by: ChosenBy) -> Result<Code, Failure> {
     let keys = ready(cx)?;
     let chosen = &cx.config().profile;
     let first = label(chosen);
@@ -45,9 +57,12 @@ pub async fn run(cx: &mut Context) -> Result<Code, Failure> {
         let opening = Box::pin(cx.opener.open(Say::Stderr));
         cx.signals.or_stop(opening).await?;
     }
-    let mut profiles: Vec<ProfileInfo> = cx.opener.all().iter().map(info).collect();
+    let all = cx.opener.all().into_iter();
+    let mut profiles: Vec<ProfileInfo> = all
+        .map(|profile| info(&profile, cx.config(), chosen_by))
+        .collect();
     if profiles.iter().all(|profile| profile.name != PRIVATE) {
-        profiles.push(plain(PRIVATE));
+        profiles.push(plain(PRIVATE, Some(by_name(PRIVATE))));
     }
     show(cx, first, profiles, keys).await
 }
@@ -65,7 +80,12 @@ pub async fn demo(cx: &mut Context, args: DemoArgs) -> Result<Code, Failure> {
             "the demo is there already, with about {found} users; --reset makes it anew"
         ));
     }
-    show(cx, DEMO.to_owned(), vec![plain(DEMO), plain(PRIVATE)], keys).await
+    show(cx, DEMO.to_owned(), demo_profiles(), keys).await
+}
+
+/// No command but `demo` itself reaches the demo.
+fn demo_profiles() -> Vec<ProfileInfo> {
+    vec![plain(DEMO, None), plain(PRIVATE, Some(by_name(PRIVATE)))]
 }
 
 /// Whether there is a terminal that a console can be shown on, and which keys it gets.
@@ -146,8 +166,19 @@ async fn show(
     })
 }
 
-fn info(profile: &Profile) -> ProfileInfo {
+fn info(profile: &Profile, config: &config::Config, chosen_by: ChosenBy) -> ProfileInfo {
+    let command = match (&profile.place, &profile.name) {
+        // Where the environment or the file chose it, a command without flags chooses it too.
+        _ if chosen_by == ChosenBy::Default && label(profile) == label(&config.profile) => {
+            Some("tokenward".to_owned())
+        }
+        // The URL may hold a password: it is not repeated.
+        (Place::Url(url), _) if url.from == Origin::Flag => None,
+        (_, Some(name)) => Some(by_name(name)),
+        (_, None) => None,
+    };
     ProfileInfo {
+        command,
         name: label(profile),
         color: profile.color.map(color_name),
         protected: profile.protection == Protection::Protected,
@@ -155,8 +186,13 @@ fn info(profile: &Profile) -> ProfileInfo {
     }
 }
 
-fn plain(name: &str) -> ProfileInfo {
+fn by_name(profile: &str) -> String {
+    format!("tokenward -p {}", quoted(profile))
+}
+
+fn plain(name: &str, command: Option<String>) -> ProfileInfo {
     ProfileInfo {
+        command,
         name: name.to_owned(),
         color: None,
         protected: false,

@@ -363,11 +363,27 @@ impl Cx {
     /// is away for a moment takes nothing out of them.
     #[must_use]
     pub fn offers(&self, action: &Action) -> bool {
-        match (action.kind, &self.place) {
-            (Kind::Looks, _) | (Kind::Touches(_), None) => true,
-            (Kind::Touches(change), Some(place)) => {
-                place.refusals.iter().all(|(refused, _)| *refused != change)
-            }
+        match action.kind {
+            Kind::Looks => true,
+            Kind::Touches(change) => self.grants(change),
+        }
+    }
+
+    /// Whether database and profile allow `change`, be the connection away or not.
+    #[must_use]
+    pub fn grants(&self, change: Change) -> bool {
+        let refusals = self.place.as_ref().map(|place| place.refusals.iter());
+        refusals.is_none_or(|mut refusals| refusals.all(|(refused, _)| *refused != change))
+    }
+
+    /// The command that does the same in a shell, its words after the profile given; empty where there is none.
+    #[must_use]
+    pub fn same_as(&self, words: &str) -> String {
+        let here = |profile: &&ProfileInfo| profile.name == self.profile;
+        let command = self.profiles.iter().find(here);
+        match command.and_then(|profile| profile.command.as_ref()) {
+            Some(command) => format!("{command} {words}"),
+            None => String::new(),
         }
     }
 

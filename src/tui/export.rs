@@ -39,6 +39,7 @@ pub fn ask_format(then: fn(Format) -> Message, cx: &mut Cx) -> Vec<Effect> {
     ];
     cx.open(Kind::Choose(Choose {
         title: "Export as".to_owned(),
+        about: String::new(),
         items,
         cursor: 0,
     }));

@@ -169,6 +169,13 @@ pub fn update(model: &mut Model, wish: Global) -> Vec<Effect> {
                 TimeStyle::Local => TimeStyle::Utc,
                 TimeStyle::Utc => TimeStyle::Relative,
             };
+            // The columns have no room for the zone.
+            let said = match model.cx.time {
+                TimeStyle::Relative => "Times are ages.",
+                TimeStyle::Local => "Times are local.",
+                TimeStyle::Utc => "Times are in UTC.",
+            };
+            model.cx.say(Tone::Plain, said);
             Vec::new()
         }
         Global::Refresh => match model.cx.link {
@@ -257,12 +264,14 @@ pub fn profiles(model: &mut Model, reason: Option<&str>) {
         .position(|profile| profile.name == cx.profile)
         .unwrap_or(0);
     if let Some(reason) = reason {
+        // It stays in the message line when the list is closed.
         cx.say(Tone::Bad, reason);
     }
     cx.modals
         .retain(|modal| !matches!(modal.kind, Kind::Choose(_)));
     cx.open(Kind::Choose(Choose {
         title: "Connect to".to_owned(),
+        about: reason.unwrap_or_default().to_owned(),
         items,
         cursor,
     }));

@@ -159,6 +159,8 @@ pub struct Report {
 pub struct Choose {
     /// Its head.
     pub title: String,
+    /// Why it opened, where that is not plain; empty: nothing.
+    pub about: String,
     /// What can be chosen.
     pub items: Vec<Item>,
     /// Which is.

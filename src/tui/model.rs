@@ -43,6 +43,8 @@ pub struct Model {
 pub struct Place {
     /// Its name, target and protection.
     pub info: PlaceInfo,
+    /// The user table's name.
+    pub users: String,
     /// What cannot be done here, and why.
     pub refusals: Vec<(Change, String)>,
 }

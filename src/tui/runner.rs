@@ -512,6 +512,7 @@ fn place_of(ops: &Ops) -> Place {
         .filter_map(|change| Some((change, ops.refusal(change)?)));
     Place {
         info: ops.place().clone(),
+        users: ops.user_table(),
         refusals: refusals.collect(),
     }
 }

@@ -22,7 +22,7 @@ use crate::tui::message::Message;
 use crate::tui::model::{Cx, Manner, Model, Tone};
 use crate::tui::moves::{self, Step};
 use crate::tui::update::update_now;
-use crate::tui::widgets::field::{Field, Taken};
+use crate::tui::widgets::field::{Field, Focus, Taken};
 
 /// A screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,9 +130,37 @@ pub fn offered(model: &Model) -> Vec<&'static Action> {
     actions
 }
 
+/// While a line has the focus: what Enter does there, if it does anything, and what Esc does.
+#[must_use]
+pub fn typing(model: &Model) -> Option<(Option<&'static str>, &'static str)> {
+    model.cx.place.as_ref()?;
+    let (focus, empty, enter) = match model.screen {
+        ScreenId::Users => (
+            model.users.focus(),
+            model.users.is_unfiltered(),
+            "to the list",
+        ),
+        ScreenId::Audit => (
+            model.audit.focus(),
+            model.audit.is_unfiltered(),
+            "to the list",
+        ),
+        ScreenId::TestKeys => (model.test_keys.focus(), model.test_keys.is_empty(), "test"),
+        ScreenId::Backfill => return None,
+    };
+    match (focus, empty) {
+        (Focus::Elsewhere, _) => None,
+        (Focus::Here, true) => Some((None, "leave the line")),
+        (Focus::Here, false) => Some((Some(enter), "clear")),
+    }
+}
+
 /// The actions of the present screen that make sense just now, for the hints.
 #[must_use]
 pub fn applicable(model: &Model) -> Vec<&'static Action> {
+    if model.cx.place.is_none() {
+        return Vec::new();
+    }
     let mut actions = match model.screen {
         ScreenId::Users => applying(users::KEYS, &model.users),
         ScreenId::TestKeys => applying(test_keys::KEYS, &model.test_keys),
@@ -165,7 +193,14 @@ pub fn key(model: &mut Model, key: Key) -> Option<Vec<Effect>> {
         }
         ScreenId::Audit => bound(audit::KEYS, &model.audit, key, cx).map(Message::Audit),
     };
-    message.map(|message| update_now(model, message))
+    let message = message?;
+    if model.cx.place.is_none() {
+        // There is nothing in sight that it could be about.
+        let said = "Not connected; p lists the profiles.";
+        model.cx.say(Tone::Bad, said);
+        return Some(Vec::new());
+    }
+    Some(update_now(model, message))
 }
 
 fn bound<S, M: Clone>(table: &'static [Binding<S, M>], state: &S, key: Key, cx: &Cx) -> Option<M> {
@@ -204,11 +239,13 @@ pub fn step(model: &mut Model, step: Step) -> Vec<Effect> {
     }
 }
 
-/// The field that `key` goes to, if the screen has one in focus.
-pub fn field(model: &mut Model, key: Key) -> Option<&mut Field> {
+/// The field that keys go to, if the screen has one in focus.
+pub fn field(model: &mut Model) -> Option<&mut Field> {
+    // Nobody types into a line that is not in sight.
+    model.cx.place.as_ref()?;
     match model.screen {
         ScreenId::Users => users::field(&mut model.users),
-        ScreenId::TestKeys => test_keys::field(&mut model.test_keys, key),
+        ScreenId::TestKeys => test_keys::field(&mut model.test_keys),
         ScreenId::Backfill => None,
         ScreenId::Audit => audit::field(&mut model.audit),
     }

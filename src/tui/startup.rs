@@ -28,6 +28,8 @@ pub struct ProfileInfo {
     pub protected: bool,
     /// Nothing can be changed there.
     pub read_only: bool,
+    /// How a command for it begins in a shell, as `tokenward -p prod`; `None`: no command reaches it.
+    pub command: Option<String>,
 }
 
 /// How times are written.

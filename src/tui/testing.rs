@@ -49,6 +49,11 @@ pub fn unconnected(width: u16, height: u16) -> Model {
             color: None,
             protected: name == "prod",
             read_only: false,
+            // `dev` is what the command line takes by itself.
+            command: Some(match name {
+                "dev" => "tokenward".to_owned(),
+                _ => format!("tokenward -p {name}"),
+            }),
         })
         .into();
     Model::new(cx)
@@ -63,6 +68,7 @@ pub fn dev() -> Place {
     };
     Place {
         info,
+        users: "auth_user".to_owned(),
         refusals: Vec::new(),
     }
 }

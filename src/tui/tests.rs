@@ -31,6 +31,7 @@ fn startup(connect: Connect) -> Startup {
         color: None,
         protected: false,
         read_only: false,
+        command: None,
     };
     Startup {
         profiles: vec![profile("dev"), profile("prod")],

@@ -123,7 +123,7 @@ fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
             Heard::Sends(message) => update_now(model, message),
         };
     }
-    if let Some(field) = screens::field(model, key) {
+    if let Some(field) = screens::field(model) {
         match field.key(key) {
             Taken::Changed => return screens::edited(model),
             Taken::Moved => return Vec::new(),

@@ -1,5 +1,6 @@
 //! The one frame: header, tabs, the screen, the message line, the hints, and the dialogs over them. It only reads.
 
+use crossterm::event::KeyCode;
 use ratatui::Frame;
 use ratatui::layout::{Rect, Size};
 use ratatui::text::{Line, Span};
@@ -63,6 +64,15 @@ fn draw(model: &Model, frame: &mut Frame, size: Size) {
                     ..areas.body
                 },
             );
+        }
+        // What was listed before is of another database.
+        Link::Unchosen if cx.place.is_none() => {
+            let said = " Not connected. p lists the profiles, Ctrl-r tries again.";
+            let line = Rect {
+                height: 1,
+                ..areas.body
+            };
+            frame.render_widget(Line::raw(said), line);
         }
         Link::Connecting { .. } | Link::Live { .. } | Link::Offline { .. } | Link::Unchosen => {
             screens::view(model, frame, areas.body);
@@ -242,13 +252,15 @@ fn message(cx: &Cx, frame: &mut Frame, area: Rect) {
         Tone::Bad => ("✗", Role::Bad),
     };
     let room = usize::from(area.width).saturating_sub(3);
-    let text = if notice.tone == Tone::Bad && text::width(&notice.text) > room {
-        // The end of the line says how to read the rest.
-        let more = "  Enter: all";
-        text::fit(&notice.text, room.saturating_sub(more.len())) + more
-    } else {
-        text::fit(&notice.text, room)
-    };
+    // Below a dialog Enter has another meaning.
+    let text =
+        if notice.tone == Tone::Bad && text::width(&notice.text) > room && cx.modals.is_empty() {
+            // The end of the line says how to read the rest.
+            let more = "  Enter: all";
+            text::fit(&notice.text, room.saturating_sub(more.len())) + more
+        } else {
+            text::fit(&notice.text, room)
+        };
     let line = Line::from(vec![
         Span::styled(format!(" {glyph} "), cx.look.style(role)),
         Span::raw(text),
@@ -258,6 +270,17 @@ fn message(cx: &Cx, frame: &mut Frame, area: Rect) {
 
 fn hints_line(model: &Model, frame: &mut Frame, area: Rect) {
     let cx = &model.cx;
+    let columns = usize::from(area.width);
+    if let Some((enter, esc)) = screens::typing(model) {
+        // Letters are typed now: a hint that names one would lie.
+        let enter = enter.map(|word| Hint::fixed(KeyCode::Enter, word));
+        let typing: Vec<Hint> = enter
+            .into_iter()
+            .chain([Hint::fixed(KeyCode::Esc, esc)])
+            .collect();
+        frame.render_widget(hints::line(cx.look, &typing, &[], columns), area);
+        return;
+    }
     let of = |action| Hint::of(action, &cx.keys);
     let own: Vec<Hint> = screens::applicable(model)
         .into_iter()
@@ -267,6 +290,6 @@ fn hints_line(model: &Model, frame: &mut Frame, area: Rect) {
         .iter()
         .filter_map(|binding| of(&binding.action))
         .collect();
-    let line = hints::line(cx.look, &own, &always, usize::from(area.width));
+    let line = hints::line(cx.look, &own, &always, columns);
     frame.render_widget(line, area);
 }

@@ -9,6 +9,7 @@
 mod cli;
 mod connect;
 mod docs;
+mod flow;
 mod layers;
 mod ops;
 mod private;

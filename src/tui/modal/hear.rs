@@ -11,7 +11,9 @@ use crate::tui::model::Cx;
 use crate::tui::moves::{self, Step};
 use crate::tui::widgets::field::{Field, Taken};
 
-use super::{Choose, Command, Commands, Confirm, Keys, KeysOf, Kind, Modal, Need, Prompt, Report};
+use super::{
+    Choose, Command, Commands, Confirm, Keys, KeysOf, Kind, Modal, Need, Prompt, Report, view,
+};
 
 /// A dialog that can change something ignores keys for so long: what was typed for the list must not answer it.
 const DEAF: Duration = Duration::from_millis(300);
@@ -39,7 +41,7 @@ impl Modal {
         if self.is_deaf(at) {
             return Heard::Stays;
         }
-        match &mut self.kind {
+        let heard = match &mut self.kind {
             Kind::Confirm(confirm) => confirm.key(key, cx),
             Kind::Prompt(prompt) => prompt.key(key),
             Kind::Keys(keys) => keys.key(key, cx),
@@ -48,7 +50,16 @@ impl Modal {
             Kind::Commands(commands) => commands.key(key),
             Kind::Progress { .. } if key == ESC => Heard::Says(Message::StopJob),
             Kind::Progress { .. } => Heard::Stays,
+        };
+        let furthest = view::furthest(&self.kind, cx);
+        match &mut self.kind {
+            Kind::Confirm(Confirm { scroll, .. })
+            | Kind::Keys(Keys { scroll, .. })
+            | Kind::Report(Report { scroll, .. })
+            | Kind::Help(Report { scroll, .. }) => *scroll = (*scroll).min(furthest),
+            Kind::Prompt(_) | Kind::Choose(_) | Kind::Commands(_) | Kind::Progress { .. } => {}
         }
+        heard
     }
 
     /// Menus, input and help answer at once: they change nothing, and typing ahead into them is meant.
@@ -127,7 +138,7 @@ impl Confirm {
                 Taken::No => {}
             },
         }
-        scroll(&mut self.scroll, self.whom.len(), key, cx);
+        scroll(&mut self.scroll, key, cx);
         Heard::Stays
     }
 }
@@ -164,12 +175,7 @@ impl Keys {
                 Heard::Stays
             }
             (KeysOf::Made | KeysOf::Shown, _) => {
-                scroll(
-                    &mut self.scroll,
-                    self.issued.len() + self.notes.len(),
-                    key,
-                    cx,
-                );
+                scroll(&mut self.scroll, key, cx);
                 Heard::Stays
             }
         }
@@ -193,7 +199,7 @@ impl Report {
         if closes.contains(&key) {
             return Heard::Closes;
         }
-        scroll(&mut self.scroll, self.lines.len(), key, cx);
+        scroll(&mut self.scroll, key, cx);
         Heard::Stays
     }
 }
@@ -282,10 +288,10 @@ fn step_in(cursor: &mut usize, many: usize, key: Key) {
     }
 }
 
-fn scroll(offset: &mut usize, lines: usize, key: Key, cx: &Cx) {
+/// Where the list goes; [`Modal::key`] holds it to what there is.
+fn scroll(offset: &mut usize, key: Key, cx: &Cx) {
     let page = usize::from(cx.size.height).saturating_sub(8).max(1);
-    let last = lines.saturating_sub(1);
-    let to = match moves::lookup(&cx.keys, key) {
+    *offset = match moves::lookup(&cx.keys, key) {
         Some(Step::Down) => *offset + 1,
         Some(Step::Up) => offset.saturating_sub(1),
         Some(Step::HalfDown) => *offset + page / 2,
@@ -293,8 +299,7 @@ fn scroll(offset: &mut usize, lines: usize, key: Key, cx: &Cx) {
         Some(Step::PageDown) => *offset + page,
         Some(Step::PageUp) => offset.saturating_sub(page),
         Some(Step::First) => 0,
-        Some(Step::Last) => last,
+        Some(Step::Last) => usize::MAX,
         Some(Step::Left | Step::Right) | None => return,
     };
-    *offset = to.min(last);
 }

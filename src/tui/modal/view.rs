@@ -29,6 +29,8 @@ struct Page {
     title: String,
     lines: Vec<Line<'static>>,
     cursor: Option<(usize, usize)>,
+    /// The furthest that its list scrolls.
+    furthest: usize,
 }
 
 impl Page {
@@ -37,6 +39,7 @@ impl Page {
             title: title.to_owned(),
             lines: Vec::new(),
             cursor: None,
+            furthest: 0,
         }
     }
 
@@ -54,7 +57,8 @@ impl Page {
     /// A list scrolled to `offset`, of which `room` lines are seen.
     fn scrolled(&mut self, all: &[String], offset: usize, room: usize, columns: usize) {
         let room = room.max(1);
-        let offset = offset.min(all.len().saturating_sub(room));
+        self.furthest = all.len().saturating_sub(room);
+        let offset = offset.min(self.furthest);
         for line in all.iter().skip(offset).take(room) {
             self.lines.push(Line::raw(text::fit(line, columns)));
         }
@@ -69,7 +73,19 @@ impl Page {
 /// Draws `modal`.
 pub fn view(modal: &Modal, cx: &Cx, frame: &mut Frame) {
     let outer = frame.area();
-    let width = match modal.kind {
+    let (page, width) = page_of(&modal.kind, cx, outer);
+    let height = u16::try_from(page.lines.len() + 2).unwrap_or(u16::MAX);
+    draw(&page, cx, frame, layout::dialog(outer, width, height));
+}
+
+/// The furthest that the list of a dialog scrolls: beyond it, a key would move nothing that is seen.
+pub fn furthest(kind: &Kind, cx: &Cx) -> usize {
+    let outer = Rect::from((Position::ORIGIN, cx.size));
+    page_of(kind, cx, outer).0.furthest
+}
+
+fn page_of(kind: &Kind, cx: &Cx, outer: Rect) -> (Page, u16) {
+    let width = match kind {
         Kind::Help(_) | Kind::Commands(_) => 78,
         Kind::Confirm(_)
         | Kind::Prompt(_)
@@ -80,7 +96,7 @@ pub fn view(modal: &Modal, cx: &Cx, frame: &mut Frame) {
     };
     let columns = usize::from(layout::dialog(outer, width, 1).width).saturating_sub(4);
     let room = usize::from(outer.height).saturating_sub(4).max(1);
-    let page = match &modal.kind {
+    let page = match kind {
         Kind::Confirm(confirm) => confirm_page(confirm, cx, columns, room),
         Kind::Prompt(prompt) => prompt_page(prompt, cx, columns),
         Kind::Keys(keys) => keys_page(keys, cx, columns, room),
@@ -89,8 +105,7 @@ pub fn view(modal: &Modal, cx: &Cx, frame: &mut Frame) {
         Kind::Commands(commands) => commands_page(commands, cx, columns, room),
         Kind::Progress { title } => progress_page(title, cx, columns),
     };
-    let height = u16::try_from(page.lines.len() + 2).unwrap_or(u16::MAX);
-    draw(&page, cx, frame, layout::dialog(outer, width, height));
+    (page, width)
 }
 
 fn draw(page: &Page, cx: &Cx, frame: &mut Frame, area: Rect) {
@@ -296,11 +311,11 @@ fn keys_page(keys: &Keys, cx: &Cx, columns: usize, room: usize) -> Page {
     match (keys.origin, keys.issued.len()) {
         (KeysOf::Shown, _) => page.lines.push(Line::raw("Esc done")),
         (KeysOf::Made, 1) => page.text(
-            &format!("y copy   {toggle}   w write to a file of mode 0600   Esc done"),
+            &format!("y copy   {toggle}   w write to a 0600 file   Esc done"),
             columns,
         ),
         (KeysOf::Made, _) => page.text(
-            &format!("{toggle}   w write to a file of mode 0600   Esc done"),
+            &format!("{toggle}   w write to a 0600 file   Esc done"),
             columns,
         ),
     }
@@ -329,7 +344,12 @@ fn report_page(report: &Report, cx: &Cx, columns: usize, room: usize) -> Page {
 
 fn choose_page(choose: &Choose, cx: &Cx, columns: usize, room: usize) -> Page {
     let mut page = Page::new(&choose.title);
-    let room = room.saturating_sub(1).max(1);
+    if !choose.about.is_empty() {
+        page.text(&choose.about, columns);
+    }
+    // A long reason leaves room for the choice.
+    page.lines.truncate(room.saturating_sub(3));
+    let room = room.saturating_sub(page.lines.len() + 1).max(1);
     let from = (choose.cursor + 1).saturating_sub(room);
     for (at, item) in choose.items.iter().enumerate().skip(from).take(room) {
         let style = cx.look.style(if at == choose.cursor {

@@ -111,6 +111,18 @@ impl State {
         self.line.is_empty() && self.focus == Focus::Elsewhere
     }
 
+    /// Whether letters go to the filter line.
+    #[must_use]
+    pub const fn focus(&self) -> Focus {
+        self.focus
+    }
+
+    /// Whether nothing stands in the filter line.
+    #[must_use]
+    pub fn is_unfiltered(&self) -> bool {
+        self.line.is_empty()
+    }
+
     fn entries(&self) -> &[Entry] {
         self.entries.as_deref().unwrap_or_default()
     }

@@ -95,8 +95,8 @@ pub enum Message {
     },
 }
 
-fn is_empty(state: &State) -> bool {
-    state.line.is_empty()
+fn is_waiting(state: &State) -> bool {
+    state.is_at_rest()
 }
 
 fn is_filled(state: &State) -> bool {
@@ -128,7 +128,7 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Test,
     )
     .hint(1, "type a key")
-    .when(is_empty),
+    .when(is_waiting),
     Binding::looks(
         "owner",
         &[Key::char('o')],
@@ -157,14 +157,9 @@ pub const NOTES: &[&str] = &[
     "a log with one key in it. Nothing is kept of it. Ctrl-r tests again.",
 ];
 
-/// A key that means a screen or a dialog, even while the empty line waits for a key.
-const LEADS_AWAY: [char; 4] = ['[', ']', ':', '?'];
-
-/// The line, if it takes `key`.
-pub fn field(state: &mut State, key: Key) -> Option<&mut Field> {
-    let leads_away = key.typed().is_some_and(|c| LEADS_AWAY.contains(&c));
+/// The line, if it has the focus.
+pub fn field(state: &mut State) -> Option<&mut Field> {
     match state.focus {
-        Focus::Here if state.line.is_empty() && leads_away => None,
         Focus::Here => Some(&mut state.line),
         Focus::Elsewhere => None,
     }
@@ -184,6 +179,18 @@ impl State {
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.line.is_empty() && self.focus == Focus::Elsewhere
+    }
+
+    /// Whether letters go to the line.
+    #[must_use]
+    pub const fn focus(&self) -> Focus {
+        self.focus
+    }
+
+    /// Whether nothing stands in the line.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.line.is_empty()
     }
 
     /// Whose key it is, with the filter line that finds him on the Users screen.
@@ -259,7 +266,7 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
 fn entered(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
     state.shown = None;
     if state.line.is_empty() {
-        state.focus = Focus::Here;
+        // Not typed into at once: who passes by leaves with the same keys as on every screen.
         return Vec::new();
     }
     // It may have been regenerated on another screen meanwhile.
@@ -280,6 +287,8 @@ fn refresh(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
 fn test(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
     match state.key() {
         Ok(key) => {
+            // What was said of other text is over.
+            cx.notice = None;
             state.focus = Focus::Elsewhere;
             if cx.place.is_none() {
                 cx.say(Tone::Bad, "Not connected yet; no key can be tested.");
@@ -308,8 +317,13 @@ fn pasted(state: &mut State, text: &Sealed, cx: &mut Cx) -> Vec<Effect> {
             effects
         }
         Err(why) => {
+            // A verdict that stays would be read as that of the text.
+            let effects = match why {
+                NoKey::Several(_) => clear(state, cx),
+                NoKey::Nothing | NoKey::None => Vec::new(),
+            };
             cx.say(Tone::Bad, why.to_string());
-            Vec::new()
+            effects
         }
     }
 }
@@ -328,8 +342,10 @@ fn back(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
         state.focus = Focus::Elsewhere;
         return Vec::new();
     }
+    // Who was typing goes on typing.
+    let focus = state.focus;
     let effects = clear(state, cx);
-    state.focus = Focus::Here;
+    state.focus = focus;
     effects
 }
 

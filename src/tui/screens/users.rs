@@ -241,8 +241,17 @@ fn has_row(state: &State) -> bool {
     state.window.current().is_some()
 }
 
-fn can_open(state: &State) -> bool {
-    has_row(state) && state.open == Open::No
+/// Whether the list is in sight: what acts on it must be seen to act.
+fn is_listed(state: &State) -> bool {
+    state.open == Open::No
+}
+
+fn is_opened(state: &State) -> bool {
+    !is_listed(state)
+}
+
+fn is_on_row(state: &State) -> bool {
+    has_row(state) && is_listed(state)
 }
 
 /// The keys of this screen.
@@ -254,7 +263,7 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Open,
     )
     .hint(1, "open")
-    .when(can_open),
+    .when(is_on_row),
     Binding::looks(
         "filter",
         &[Key::char('/')],
@@ -269,21 +278,21 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Mark,
     )
     .hint(3, "mark")
-    .when(has_row),
+    .when(is_on_row),
     Binding::looks(
         "range",
         &[Key::char('v')],
         "mark from here to where the cursor goes",
         Message::Range,
     )
-    .when(has_row),
+    .when(is_on_row),
     Binding::looks(
         "all",
         &[Key::char('a')],
         "mark all rows of the filter",
         Message::All,
     )
-    .when(has_row),
+    .when(is_on_row),
     Binding::looks(
         "copy",
         &[Key::char('y')],
@@ -355,13 +364,15 @@ pub const KEYS: &[Binding<State, Message>] = &[
         &[Key::char('s')],
         "sort, then a letter",
         Message::Sort,
-    ),
+    )
+    .when(is_listed),
     Binding::looks(
         "wide",
         &[Key::char('w')],
         "the list alone, with every column",
         Message::Wide,
-    ),
+    )
+    .when(is_listed),
     Binding::looks(
         "export",
         &[Key::char('e')],
@@ -369,6 +380,14 @@ pub const KEYS: &[Binding<State, Message>] = &[
         Message::Export,
     )
     .when(has_row),
+    Binding::looks(
+        "back",
+        &[Key::code(KeyCode::Esc)],
+        "close, cancel, clear marks, clear the filter, go back",
+        Message::Back,
+    )
+    .hint(1, "back")
+    .when(is_opened),
 ];
 
 /// What the help adds below the keys.
@@ -384,6 +403,18 @@ impl State {
     #[must_use]
     pub fn is_settling(&self, cx: &Cx) -> bool {
         list::lacks_detail(self, cx)
+    }
+
+    /// Whether letters go to the filter line.
+    #[must_use]
+    pub const fn focus(&self) -> Focus {
+        self.focus
+    }
+
+    /// Whether nothing stands in the filter line.
+    #[must_use]
+    pub fn is_unfiltered(&self) -> bool {
+        self.line.is_empty()
     }
 
     fn aim(&self) -> Option<Aim> {
@@ -410,6 +441,7 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::Open => list::open(state, cx),
         Message::Back => list::back(state, cx),
         Message::Filter => {
+            state.open = Open::No;
             state.focus = Focus::Here;
             Vec::new()
         }

@@ -199,9 +199,28 @@ pub enum Focus {
     Elsewhere,
 }
 
+/// What stands behind the text of a line that is always there: a mark while letters go to it, and where it is
+/// empty, as an invitation. A filter in force whose line is left has none: the next letter is a key again.
+#[must_use]
+pub fn mark(field: &Field, focus: Focus) -> &'static str {
+    match focus {
+        Focus::Here => "▏",
+        Focus::Elsewhere if field.is_empty() => "▏",
+        Focus::Elsewhere => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mark_goes_when_a_filled_line_is_left() {
+        let filled = Field::with("ali");
+        assert_eq!(mark(&filled, Focus::Here), "▏");
+        assert_eq!(mark(&filled, Focus::Elsewhere), "");
+        assert_eq!(mark(&Field::default(), Focus::Elsewhere), "▏");
+    }
 
     #[test]
     fn pasted_line_breaks_become_spaces_and_the_length_is_bounded() {

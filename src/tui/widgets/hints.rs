@@ -1,9 +1,10 @@
 //! The last line: the keys that help most, out of the same tables that dispatch them.
 
+use crossterm::event::KeyCode;
 use ratatui::text::{Line, Span};
 
 use crate::text;
-use crate::tui::keys::{Action, KeyMap};
+use crate::tui::keys::{Action, Key, KeyMap};
 use crate::tui::look::{Look, Role};
 
 /// One hint.
@@ -26,6 +27,16 @@ impl Hint {
             word: action.hint,
             rank: action.rank,
         })
+    }
+
+    /// Of a key that a line of input takes, whatever `[keys]` says.
+    #[must_use]
+    pub fn fixed(key: KeyCode, word: &'static str) -> Self {
+        Self {
+            key: Key::code(key).to_string(),
+            word,
+            rank: 1,
+        }
     }
 
     fn width(&self) -> usize {

@@ -13,7 +13,7 @@ use crate::tui::layout::{self, Width};
 use crate::tui::look::Role;
 use crate::tui::model::Cx;
 use crate::tui::text::grouped;
-use crate::tui::widgets::field::Focus;
+use crate::tui::widgets::field::{self, Focus};
 use crate::tui::widgets::lines;
 use crate::tui::widgets::table::{Cell, Column, Fresh, Mark, Row, Table};
 
@@ -35,7 +35,7 @@ fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
     let spans = vec![
         Span::styled(" /", cx.look.style(Role::Key)),
         Span::raw(typed),
-        Span::raw("▏"),
+        Span::raw(field::mark(&state.line, state.focus)),
         Span::raw(format!("  {}", count(state))),
     ];
     frame.render_widget(Line::from(spans), area);

@@ -8,6 +8,7 @@ use crate::tui::effect::{Effect, Sealed};
 use crate::tui::message::Message as Top;
 use crate::tui::modal::{Choose, Item, Kind, Prompt};
 use crate::tui::model::{Cx, Manner, Tone};
+use crate::tui::shell::in_quotes;
 use crate::tui::widgets::field::Field;
 
 use super::{Message, State, count};
@@ -74,6 +75,7 @@ pub fn ask(state: &State, cx: &mut Cx) -> Vec<Effect> {
     };
     cx.open(Kind::Choose(Choose {
         title: "Backfill for".to_owned(),
+        about: String::new(),
         items,
         cursor,
     }));
@@ -127,18 +129,15 @@ fn count_anew(state: &State, cx: &mut Cx) -> Vec<Effect> {
 }
 
 /// The command that does the same.
-pub fn same_as(state: &State) -> String {
-    let typed = state.typed.replace('\'', r"'\''");
+pub fn same_as(state: &State, cx: &Cx) -> String {
+    let typed = state.typed.clone();
     let (all, filter) = match state.plan.audience {
         Audience::Active => ("", typed),
         Audience::All => (" --all", typed),
         Audience::Staff => ("", format!("is:staff {typed}")),
     };
-    match filter.trim() {
-        "" => format!("tokenward token backfill{all}"),
-        filter => format!(
-            "tokenward token backfill{all} --filter '{}'",
-            text::safe(filter)
-        ),
-    }
+    cx.same_as(&match filter.trim() {
+        "" => format!("token backfill{all}"),
+        filter => format!("token backfill{all} --filter {}", in_quotes(filter)),
+    })
 }

@@ -64,7 +64,7 @@ fn question(state: &State, todo: u64, cx: &Cx) -> Confirm {
         title: format!("Backfill {} {tokens} on {place}?", grouped(todo)),
         about,
         whom: Vec::new(),
-        same_as: plan::same_as(state),
+        same_as: plan::same_as(state, cx),
         verb: "start",
         // It only adds, so `y` is enough for any number.
         need: Need::of(cx, 1),

@@ -101,6 +101,41 @@ fn who_lacks_a_token_is_seen_before_any_is_given() {
 }
 
 #[test]
+fn no_rate_is_told_before_there_is_one_and_what_is_done_does_not_go_on() {
+    let goes_on = "starting again goes on";
+    let mut model = counted(100, 30, dev());
+    let (ticket, _) = deed(&press(&mut model, "B y"));
+    let begun = Progress {
+        total: Some(312_072),
+        ..Progress::default()
+    };
+    send(
+        &mut model,
+        Top::Progressed {
+            ticket,
+            progress: begun,
+        },
+    );
+    let seen = screen(&model);
+    assert!(
+        seen.contains("0 of 312,072") && !seen.contains("/s"),
+        "{seen}"
+    );
+    assert!(seen.contains(goes_on));
+    let outcome = Ok(report(false));
+    send(
+        &mut model,
+        Top::Backfill(Message::Backfilled { ticket, outcome }),
+    );
+    let seen = screen(&model);
+    assert!(
+        seen.contains("100 %") && seen.contains("22,291/s"),
+        "{seen}"
+    );
+    assert!(!seen.contains(goes_on), "{seen}");
+}
+
+#[test]
 fn without_its_number_it_does_not_start() {
     let mut model = settled(100, 30, dev());
     press(&mut model, "3 Esc");

@@ -176,7 +176,8 @@ fn work(state: &State, cx: &Cx, columns: usize) -> Vec<Line<'static>> {
             lines.push(Line::raw(format!("{done}      {}", last.trim_start())));
         }
     }
-    if !narrow {
+    let goes_on = !matches!(state.run, Run::Over { end: End::Done, .. });
+    if !narrow && goes_on {
         lines.push(Line::styled(
             " What is done stays done; starting again goes on where it stopped.",
             cx.look.style(Role::Dim),
@@ -190,18 +191,18 @@ fn bar(progress: &Progress, cx: &Cx, columns: usize) -> Line<'static> {
     let reached = progress.reached();
     let total = progress.total.unwrap_or(0).max(reached);
     let percent = gauge::percent(reached, total);
-    let rate = format!("{}/s", grouped(rate(progress)));
+    let rate = rate(progress).map_or_else(String::new, |rate| format!("   {}/s", grouped(rate)));
     let left = progress.left.map(|left| format!("   {} left", span(left)));
     let said = match progress.total {
         None => "counting".to_owned(),
         Some(total) if columns < usize::from(NARROW) => {
             format!(
-                "{percent} %   {rate}{}",
+                "{percent} %{rate}{}",
                 left.unwrap_or_else(|| format!("   of {}", grouped(total)))
             )
         }
         Some(total) => format!(
-            "{percent} %   {} of {}   {rate}{}",
+            "{percent} %   {} of {}{rate}{}",
             grouped(reached),
             grouped(total),
             left.unwrap_or_default()
@@ -219,14 +220,14 @@ fn bar(progress: &Progress, cx: &Cx, columns: usize) -> Line<'static> {
     ])
 }
 
-/// Rows a second as a whole number.
+/// Rows a second as a whole number; none before there is one, as at the start.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a rate is no less than zero, and far from 2^64"
 )]
-fn rate(progress: &Progress) -> u64 {
-    progress.per_second.round() as u64
+fn rate(progress: &Progress) -> Option<u64> {
+    Some(progress.per_second.round() as u64).filter(|rate| *rate > 0)
 }
 
 fn results(progress: &Progress, narrow: bool) -> String {

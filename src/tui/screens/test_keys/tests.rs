@@ -123,7 +123,10 @@ fn a_key_typed_by_hand_is_tested_by_enter_and_cleared_by_escape() {
     let mut model = settled(60, 20, dev());
     press(&mut model, "2");
     insta::assert_snapshot!("empty_60x20", screen(&model));
+    press(&mut model, "Enter");
+    assert!(screen(&model).contains("Esc leave the line"));
     assert_eq!(press(&mut model, "9944b091"), [], "digits change no screen");
+    assert!(screen(&model).contains("Enter test  Esc clear"));
     assert_eq!(model.screen, ScreenId::TestKeys);
     let effects = press(&mut model, "Enter");
     assert_eq!(verify(&effects), Some(&Sealed::new("9944b091")));
@@ -139,12 +142,37 @@ fn a_key_typed_by_hand_is_tested_by_enter_and_cleared_by_escape() {
 }
 
 #[test]
-fn the_empty_line_lets_the_other_screens_be_reached() {
+fn who_only_passes_by_leaves_with_the_keys_of_every_screen() {
     let mut model = settled(60, 20, dev());
-    press(&mut model, "2 ]");
-    assert_eq!(model.screen, ScreenId::Backfill);
+    for (keys, screen) in [
+        ("2 3", ScreenId::Backfill),
+        ("2 ]", ScreenId::Backfill),
+        ("2 5", ScreenId::Audit),
+    ] {
+        press(&mut model, keys);
+        assert_eq!(model.screen, screen, "{keys}");
+    }
     press(&mut model, "2 ?");
     assert_eq!(model.cx.modals.len(), 1);
+}
+
+#[test]
+fn a_verdict_is_never_beside_text_that_it_is_not_about() {
+    let other = KEY.replace("9944", "1111");
+    let mut model = tested(100, 30, Verdict::Live(detail()));
+    paste(&mut model, &format!("{KEY}\n{other}\n"));
+    let seen = screen(&model);
+    assert!(
+        seen.contains("One key at a time") && !seen.contains("LIVE"),
+        "{seen}"
+    );
+    let effects = paste(&mut model, KEY);
+    answer(&mut model, &effects, unknown(&key()), &key());
+    let seen = screen(&model);
+    assert!(
+        seen.contains("UNKNOWN") && !seen.contains("One key at a time"),
+        "{seen}"
+    );
 }
 
 #[test]

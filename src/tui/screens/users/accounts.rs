@@ -9,7 +9,9 @@ use crate::tui::modal::{Confirm, Kind, Need, Prompt};
 use crate::tui::model::{Cx, Tone};
 use crate::tui::widgets::field::Field;
 
-use super::acts::{after, allowed, plan, quoted, words};
+use crate::tui::shell::quoted;
+
+use super::acts::{after, allowed, plan, words};
 use super::{Message, State};
 
 pub fn ask_switch(state: &State, cx: &mut Cx) -> Vec<Effect> {
@@ -98,7 +100,7 @@ pub fn password_again(state: &mut State, typed: &Sealed, cx: &mut Cx) -> Vec<Eff
         title: format!("{} {} on {place}?", words.one, text::fit(&aim.username, 40)),
         about: vec![words.means.to_owned()],
         whom: Vec::new(),
-        same_as: format!("tokenward {} {}", words.command, quoted(&aim.username)),
+        same_as: cx.same_as(&format!("{} {}", words.command, quoted(&aim.username))),
         verb: "set it",
         need: Need::of(cx, 1),
         scroll: 0,
@@ -153,7 +155,7 @@ pub fn ask_create(name: &str, cx: &mut Cx) -> Vec<Effect> {
             "N gives a token, P sets a password.".to_owned(),
         ],
         whom: Vec::new(),
-        same_as: format!("tokenward {} {}", words.command, quoted(name)),
+        same_as: cx.same_as(&format!("{} {}", words.command, quoted(name))),
         verb: "create",
         need: Need::of(cx, 1),
         scroll: 0,

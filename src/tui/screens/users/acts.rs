@@ -8,6 +8,7 @@ use crate::tui::effect::{Deed, Effect, Ticket};
 use crate::tui::message::Message as Top;
 use crate::tui::modal::{Confirm, Keys, KeysOf, Kind, Need, Report};
 use crate::tui::model::{Cx, Manner, Tone};
+use crate::tui::shell::quoted;
 
 use super::{Message, State, list};
 
@@ -140,7 +141,7 @@ pub fn ask(state: &mut State, change: Change, cx: &mut Cx) -> Vec<Effect> {
                         text::safe(&token.key.to_string())
                     )
                 }
-                _ => format!("{name} has no token; N generates one."),
+                _ => no_token(row, cx),
             };
             cx.say(Tone::Plain, said);
         }
@@ -162,6 +163,16 @@ pub fn ask(state: &mut State, change: Change, cx: &mut Cx) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// Says that `row` has no token, and where one can be had.
+pub fn no_token(row: &UserRow, cx: &Cx) -> String {
+    let name = text::safe(&row.user.username);
+    if cx.grants(Change::Generate) {
+        format!("{name} has no token; N generates one.")
+    } else {
+        format!("{name} has no token.")
+    }
 }
 
 /// The dialog that says whom `change` hits.
@@ -207,7 +218,7 @@ pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confi
         title,
         about,
         whom,
-        same_as: same_as(words.command, hit),
+        same_as: cx.same_as(&names(words.command, hit)),
         verb: change.verb().word(),
         need: Need::of(cx, hit.len()),
         scroll: 0,
@@ -236,28 +247,15 @@ fn line_of(row: &UserRow) -> String {
     format!("{}  {}", text::fit(&row.user.username, 40), told_of(row))
 }
 
-/// The command that does the same.
-fn same_as(command: &str, rows: &[&UserRow]) -> String {
+/// The command with the names that it is for.
+fn names(command: &str, rows: &[&UserRow]) -> String {
     let names = rows
         .iter()
         .take(NAMED)
         .map(|row| quoted(&row.user.username));
     let names: Vec<String> = names.collect();
     let more = if rows.len() > NAMED { " …" } else { "" };
-    format!("tokenward {command} {}{more}", names.join(" "))
-}
-
-/// A name as a shell takes it.
-pub fn quoted(name: &str) -> String {
-    let plain = !name.starts_with('-')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "@.+-_".contains(c));
-    if plain {
-        name.to_owned()
-    } else {
-        format!("'{}'", text::safe(name).replace('\'', r"'\''"))
-    }
+    format!("{command} {}{more}", names.join(" "))
 }
 
 pub fn change(change: Change, aims: Vec<Aim>, cx: &mut Cx) -> Vec<Effect> {

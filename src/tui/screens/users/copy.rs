@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::domain::moment::Moment;
 use crate::domain::user::UserRow;
-use crate::text;
 use crate::tui::effect::{Effect, Form, Keep, Sealed, Use};
 use crate::tui::export::{self, Format};
 use crate::tui::keyring;
@@ -12,7 +11,7 @@ use crate::tui::message::Message as Top;
 use crate::tui::modal::{Choose, Item, Kind};
 use crate::tui::model::{Cx, Tone};
 
-use super::{Gather, Message, Plain, State, list};
+use super::{Gather, Message, Plain, State, acts, list};
 
 pub fn copy(state: &State, form: Form, cx: &mut Cx) -> Vec<Effect> {
     reveal(state, Use::Copy(form), cx)
@@ -27,11 +26,8 @@ fn reveal(state: &State, wanted: Use, cx: &mut Cx) -> Vec<Effect> {
         return Vec::new();
     };
     if row.token.is_none() {
-        let name = text::safe(&row.user.username);
-        cx.say(
-            Tone::Plain,
-            format!("{name} has no token; N generates one."),
-        );
+        let said = acts::no_token(row, cx);
+        cx.say(Tone::Plain, said);
         return Vec::new();
     }
     keyring::ask(row.into(), wanted, cx)
@@ -73,6 +69,7 @@ pub fn ask_form(state: &State, cx: &mut Cx) -> Vec<Effect> {
     }
     cx.open(Kind::Choose(Choose {
         title: "Copy as".to_owned(),
+        about: String::new(),
         items,
         cursor: 0,
     }));

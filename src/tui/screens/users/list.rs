@@ -362,6 +362,7 @@ pub fn ask_sort(state: &State, cx: &mut Cx) -> Vec<Effect> {
         .collect();
     cx.open(Kind::Choose(Choose {
         title: "Sort by".to_owned(),
+        about: String::new(),
         items,
         cursor: 0,
     }));

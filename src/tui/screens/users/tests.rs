@@ -672,6 +672,112 @@ fn pictures_of_details_help_commands_and_typed_confirmation() {
 }
 
 #[test]
+fn hints_name_only_what_a_key_does_now() {
+    let mut model = loaded(100, 30, dev());
+    press(&mut model, "/");
+    let hints = |model: &Model| screen(model).lines().last().unwrap_or_default().to_owned();
+    assert_eq!(hints(&model), " Esc leave the line");
+    press(&mut model, "ali");
+    assert_eq!(hints(&model), " Enter to the list  Esc clear");
+    assert!(screen(&model).contains(" /ali▏"));
+    press(&mut model, "Enter");
+    assert!(
+        screen(&model).contains(" /ali  "),
+        "no letter goes there now"
+    );
+    assert!(hints(&model).contains("R regenerate"));
+    press(&mut model, "Enter Space s w a v");
+    let seen = screen(&model);
+    assert!(
+        seen.contains(" Key  ") && !seen.contains("Sort by"),
+        "{seen}"
+    );
+    assert!(model.users.marks.is_empty() && model.users.width == Width::Shared);
+    assert!(!hints(&model).contains("mark") && hints(&model).contains("R regenerate"));
+    assert!(hints(&model).contains("Esc back"));
+    press(&mut model, "/ c e");
+    assert!(
+        screen(&model).contains(" /alice▏"),
+        "the line typed into is in sight"
+    );
+}
+
+#[test]
+fn without_a_database_nothing_of_the_last_one_is_seen_or_aimed_at() {
+    let mut model = loaded(100, 30, dev());
+    let effects = send(&mut model, Top::Connect("prod".to_owned()));
+    let outcome = Err(Error::Unavailable(
+        "no server at db1:5432 (connection refused)".into(),
+    ));
+    let ticket = effects.iter().find_map(|effect| match effect {
+        Effect::Connect { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    let ticket = ticket.unwrap();
+    send(&mut model, Top::Connected { ticket, outcome });
+    let seen = screen(&model);
+    assert!(
+        seen.contains("Connect to") && seen.contains("│ Cannot open prod: no server"),
+        "{seen}"
+    );
+    assert!(
+        !seen.contains("alice.w") && !seen.contains("Enter: all"),
+        "{seen}"
+    );
+    press(&mut model, "Esc");
+    let seen = screen(&model);
+    assert!(
+        seen.contains("Not connected. p lists the profiles, Ctrl-r tries again."),
+        "{seen}"
+    );
+    assert!(!seen.contains("regenerate"), "{seen}");
+    assert_eq!(press(&mut model, "R / x y"), []);
+    assert!(screen(&model).contains("Not connected; p lists the profiles."));
+}
+
+#[test]
+fn an_empty_table_is_named_and_says_what_to_do() {
+    let (mut model, effects) = connected(100, 30, dev());
+    tell(&mut model, Slot::Page, &effects, page(Vec::new()));
+    let seen = screen(&model);
+    assert!(seen.contains("No users in auth_user."), "{seen}");
+    assert!(
+        seen.contains(":user create NAME") && seen.contains("tokenward demo"),
+        "{seen}"
+    );
+    let (mut model, effects) = connected(100, 30, read_only());
+    tell(&mut model, Slot::Page, &effects, page(Vec::new()));
+    assert!(!screen(&model).contains(":user create"));
+}
+
+#[test]
+fn a_token_is_offered_only_where_one_may_be_made() {
+    for (place, offered) in [(dev(), true), (read_only(), false)] {
+        let mut model = loaded(100, 30, place);
+        press(&mut model, "j j j j");
+        assert_eq!(screen(&model).contains("none; N generates one"), offered);
+        press(&mut model, "y");
+        let seen = screen(&model);
+        assert!(seen.contains("erin has no token"), "{seen}");
+        assert_eq!(seen.contains("has no token; N generates one."), offered);
+    }
+}
+
+#[test]
+fn every_key_that_scrolls_moves_what_is_seen() {
+    for (width, height) in [(100, 30), (60, 20), (30, 8)] {
+        let mut model = loaded(width, height, dev());
+        press(&mut model, "? G");
+        let end = screen(&model);
+        assert!(end.contains("elsewhere."), "{end}");
+        press(&mut model, "k");
+        assert_ne!(screen(&model), end, "one step back from the end");
+        press(&mut model, "j");
+        assert_eq!(screen(&model), end);
+    }
+}
+
+#[test]
 fn a_command_that_needs_a_name_waits_for_it() {
     let mut model = loaded(100, 30, dev());
     assert_eq!(press(&mut model, ": user Enter"), []);

@@ -6,13 +6,14 @@ use ratatui::text::{Line, Span};
 
 use crate::domain::page::Direction;
 use crate::domain::user::{UserRow, UserState};
+use crate::ops::Change;
 use crate::text;
 use crate::tui::TimeStyle;
 use crate::tui::layout::{self, Width};
 use crate::tui::look::Role;
 use crate::tui::model::{Cx, Link};
 use crate::tui::text::grouped;
-use crate::tui::widgets::field::Focus;
+use crate::tui::widgets::field::{self, Focus};
 use crate::tui::widgets::table::{Cell, Column, Fresh, Mark, Row, Table};
 
 use super::list::SORTS;
@@ -62,10 +63,11 @@ fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
             said.push(Span::raw(sort_words(state)));
         }
     }
+    let mark = field::mark(&state.line, state.focus);
     let mut spans = vec![
         Span::styled(" /", cx.look.style(Role::Key)),
         Span::raw(typed),
-        Span::raw("▏"),
+        Span::raw(mark),
     ];
     for (at, span) in said.into_iter().enumerate() {
         spans.push(Span::raw(if at == 0 { "  " } else { "   " }));
@@ -204,21 +206,23 @@ fn list(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
             height: area.height.saturating_sub(1),
             ..area
         };
-        draw_lines(
-            empty(state).into_iter().map(Line::raw).collect(),
-            frame,
-            below,
-        );
+        let columns = usize::from(below.width).saturating_sub(5);
+        let said = empty(state, cx).into_iter();
+        let lines = said.flat_map(|line| crate::tui::text::wrap(&line, columns));
+        let lines = lines.map(|line| Line::raw(format!("    {line}")));
+        draw_lines(lines.collect(), frame, below);
     }
 }
 
-fn empty(state: &State) -> Vec<String> {
+fn empty(state: &State, cx: &Cx) -> Vec<String> {
     if state.filter.is_empty() {
-        return vec![
-            "    No users yet.".to_owned(),
-            "    :user create NAME makes one; tokenward demo shows a database full of them."
-                .to_owned(),
-        ];
+        let users = cx.place.as_ref().map_or("auth_user", |place| &place.users);
+        let mut said = vec![format!("No users in {}.", text::safe(users))];
+        if cx.grants(Change::UserCreate) {
+            said.push(":user create NAME makes one.".to_owned());
+        }
+        said.push("tokenward demo shows a database full of them.".to_owned());
+        return said;
     }
     let typed = text::fit(state.line.value(), 30);
     let of = state
@@ -226,7 +230,7 @@ fn empty(state: &State) -> Vec<String> {
         .map(|total| format!(" in {}", grouped(total)))
         .unwrap_or_default();
     vec![format!(
-        "    No match for \"{typed}\"{of}. Esc clears the filter."
+        "No match for \"{typed}\"{of}. Esc clears the filter."
     )]
 }
 
@@ -303,7 +307,14 @@ fn details(state: &State, row: &UserRow, cx: &Cx, columns: usize) -> Vec<Line<'s
         format!("{} ({})", at.minute_utc(), at.age(cx.clock.now))
     };
     let key = row.token.as_ref().map_or_else(
-        || "none; N generates one".to_owned(),
+        || {
+            let made = if cx.grants(Change::Generate) {
+                "; N generates one"
+            } else {
+                ""
+            };
+            format!("none{made}")
+        },
         |token| format!("drf {}   one per user", token.key),
     );
     let mut facts = vec![("Key", key)];
