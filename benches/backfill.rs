@@ -76,10 +76,8 @@ async fn main() {
     });
     private::ensure_database(&lease, "bench").await.unwrap();
     let pool = pool(&lease);
-    Migrator::new(pool.get().await.unwrap())
-        .apply()
-        .await
-        .unwrap();
+    let migrator = Migrator::new(pool.get().await.unwrap());
+    migrator.apply().await.unwrap();
     let client = client(&lease).await;
     eprintln!("making {users} users");
     make_users(&client, users).await;

@@ -5,6 +5,7 @@ pub mod place;
 pub mod program;
 #[expect(dead_code, reason = "the benches use the rest")]
 pub mod pty;
+mod server;
 pub mod watch;
 
 use std::fs;

@@ -241,10 +241,8 @@ async fn a_server_that_stops_is_away_and_one_that_is_back_serves_again() {
     let lease = private::open(&home, &mut |_| {}).await.unwrap();
     ensure_database(&lease, "main").await.unwrap();
     let pool = pool(&lease.url("main"), Settings::default());
-    Migrator::new(pool.get().await.unwrap())
-        .apply()
-        .await
-        .unwrap();
+    let migrator = Migrator::new(pool.get().await.unwrap());
+    migrator.apply().await.unwrap();
     let db = Db::open(pool, &UserTable::default()).await.unwrap();
     let audit = AuditLog::at(folder.path().join("audit.jsonl"));
     let ops = Ops::new(db, PlaceInfo::default(), actor(), audit, KeyFormat::Drf);
