@@ -10,14 +10,20 @@ pub mod watch;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use tempfile::TempDir;
 
 /// A folder that the server's user can enter, also when we are root.
 pub fn folder() -> TempDir {
+    folder_in(&std::env::temp_dir())
+}
+
+/// The same in `above`.
+fn folder_in(above: &Path) -> TempDir {
     tempfile::Builder::new()
         .prefix("tw")
         .permissions(fs::Permissions::from_mode(0o755))
-        .tempdir()
+        .tempdir_in(above)
         .unwrap()
 }

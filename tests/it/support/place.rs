@@ -16,7 +16,7 @@ use tokenward::ops::{AuditLog, AuditQuery, Error, Ops, PlaceInfo};
 use tokio_postgres::types::FromSqlOwned;
 use tokio_postgres::{Client, Config};
 
-use super::folder;
+use super::folder_in;
 use super::server::{LOCK, Server, block_on, client, server, url};
 
 /// A database of one test's own. Dropped with the test, and its roles with it.
@@ -56,7 +56,7 @@ impl Place {
             .unwrap();
         Self {
             name,
-            folder: folder(),
+            folder: folder_in(&server.folder),
             roles: Mutex::default(),
             administrator: &server.administrator,
         }

@@ -30,6 +30,8 @@ use super::watch::watch;
 pub struct Server {
     pub administrator: Config,
     pub template: String,
+    /// Where the tests' own folders go; those of a killed test go with the run.
+    pub folder: PathBuf,
     _lease: Option<Lease>,
     _watch: Option<Child>,
 }
@@ -57,24 +59,26 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 async fn start() -> Server {
-    let (address, lease, watch) = if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
-        (url, None, None)
+    let (address, folder, lease, watch) = if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
+        (url, std::env::temp_dir(), None, None)
     } else {
-        let (lease, watch) = match std::env::var("NEXTEST_RUN_ID") {
+        let (base, until) = match std::env::var("NEXTEST_RUN_ID") {
             Ok(run) => {
-                let base = std::env::temp_dir().join(format!("tw-nextest-{run}"));
-                throw_away(base, Until::NextestEnds).await
+                let name = format!("tw-nextest-{run}");
+                (std::env::temp_dir().join(name), Until::NextestEnds)
             }
-            Err(_) => throw_away(folder().keep(), Until::WeEnd).await,
+            Err(_) => (folder().keep(), Until::WeEnd),
         };
+        let (lease, watch) = throw_away(&base, until).await;
         let url = lease.url("postgres").expose().clone();
-        (url, Some(lease), watch)
+        (url, base, Some(lease), watch)
     };
     let administrator: Config = address.parse().expect("the address of a server");
     let template = make_template(&administrator).await;
     Server {
         administrator,
         template,
+        folder,
         _lease: lease,
         _watch: watch,
     }
@@ -97,21 +101,21 @@ rm -rf "$0""#;
 
 /// A server in `base`, which is ready to be entered by others. The watch comes before the server, so that there is no
 /// instant at which a killed test leaves one behind.
-async fn throw_away(base: PathBuf, until: Until) -> (Lease, Option<Child>) {
+async fn throw_away(base: &Path, until: Until) -> (Lease, Option<Child>) {
     let home = Home::at(base.join("tokenward"));
     let mut shell = Command::new("sh");
     shell.stdout(Stdio::null()).stderr(Stdio::null());
     let watch = match until {
         Until::WeEnd => {
-            shell.args(["-c", &format!("cat; {END}")]).arg(&base);
+            shell.args(["-c", &format!("cat; {END}")]).arg(base);
             Some(watch(&mut shell))
         }
         // The first test of the run makes the folder, and a watch that outlives it.
-        Until::NextestEnds => match fs::create_dir(&base) {
+        Until::NextestEnds => match fs::create_dir(base) {
             Ok(()) => {
-                open_to_others(&base);
+                open_to_others(base);
                 let wait = "while kill -0 \"$1\" 2>/dev/null; do sleep 0.1; done";
-                shell.args(["-c", &format!("{wait}; {END}")]).arg(&base);
+                shell.args(["-c", &format!("{wait}; {END}")]).arg(base);
                 shell.arg(std::os::unix::process::parent_id().to_string());
                 Some(shell.stdin(Stdio::null()).process_group(0).spawn().unwrap())
             }
