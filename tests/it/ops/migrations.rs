@@ -166,7 +166,7 @@ async fn who_may_not_make_a_schema_is_told() {
 
 async fn auto_token(place: &Place, users: &UserTable, to: AutoToken) -> Result<Vec<String>, Error> {
     let db = Db::open(pool(&place.url(), Settings::default()), users).await?;
-    migration(place).auto_token(&db, users, to).await.map(drop)
+    migration(place).auto_token(&db, users, to).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
