@@ -16,16 +16,18 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-pub use crate::db::users::{Count, Reach, UsersQuery};
+pub use crate::db::users::{Count, Counts, Reach, UsersQuery};
 pub use audit::{AuditLog, AuditQuery};
-pub use backfill::{Audience, BackfillPlan, BackfillReport, Counts};
+pub use backfill::{Audience, BackfillPlan, BackfillReport};
 pub use error::Error;
 pub use progress::{Control, Handle, Progress, control};
 pub use tokens::{Changed, ManyReport, RowResult};
 pub use users::UserDetail;
 pub use verify::{Answer, Verdict};
 
-use crate::db::{self, Db, Stop};
+use audit::OpenAudit;
+
+use crate::db::{self, Db, Stop, Tx};
 use crate::domain::audit::{Actor, Entry, Verb};
 use crate::domain::moment::Moment;
 use crate::domain::token::{CoveredKey, KeyFormat};
@@ -244,6 +246,38 @@ impl Ops {
 
     fn db(&self) -> &Db {
         &self.inner.db
+    }
+
+    /// The audit, opened before anything is changed; none for a dry run, which leaves nothing to write down.
+    fn audit_for(&self, mode: Mode) -> Result<Option<OpenAudit>, Error> {
+        match mode {
+            Mode::Apply => self.inner.audit.open().map(Some),
+            Mode::DryRun => Ok(None),
+        }
+    }
+
+    /// Ends a change of `whom`: commits and writes the audit line; without an audit it is a dry run, and rolls back.
+    async fn finish(
+        &self,
+        tx: Tx,
+        audit: Option<OpenAudit>,
+        verb: Verb,
+        whom: &str,
+        key: Option<&CoveredKey>,
+    ) -> Result<(), Error> {
+        let Some(mut audit) = audit else {
+            return Ok(tx.rollback().await?);
+        };
+        let outcome = self.db().explain(tx.commit().await).await;
+        let outcome = outcome.map_err(|error| Error::at_commit(error, whom));
+        let result = match &outcome {
+            Ok(()) => "done".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let written = audit.append(&self.entry(verb, whom, key, result));
+        // A change that failed is the news, even where that cannot be written down.
+        outcome?;
+        written.map_err(|missing| missing.after(verb))
     }
 
     /// An audit line about `whom`, now.

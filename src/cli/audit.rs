@@ -118,7 +118,9 @@ fn ago(age: &str, now: Moment) -> Option<Moment> {
     };
     let count: u32 = age.strip_suffix(unit)?.parse().ok()?;
     let micros = (i64::from(count) * hours).saturating_mul(3_600_000_000);
-    Some(Moment::clamped(now.unix_micros().saturating_sub(micros)))
+    Some(Moment::from_unix_micros(
+        now.unix_micros().saturating_sub(micros),
+    ))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The two halves of a backfill's batch: who lacks a token, and a token for each of them.
+//! The two halves of a backfill's batch: the next users, and a token for each of them who lacks one.
 
 use diesel::dsl::IntoBoxed;
 use diesel::pg::Pg;
@@ -28,33 +28,46 @@ pub enum Audience {
     Staff,
 }
 
-type Lacking = IntoBoxed<'static, lacking, Pg>;
-
-/// Users without a token.
-#[diesel::dsl::auto_type]
-fn lacking() -> _ {
-    auth_user::table
-        .left_join(authtoken_token::table)
-        .filter(authtoken_token::key.nullable().is_null())
-        .select((auth_user::id, auth_user::username))
+/// Users that a batch reached.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// How many; fewer than asked for where the table ends.
+    pub users: usize,
+    /// Those without a token.
+    pub lacking: Vec<UserId>,
+    /// The last of them all: where the next batch starts.
+    pub last: Option<(UserId, String)>,
 }
 
-/// Postgres takes "has no token" for rare and would read both tables whole for every batch. These make it walk the
-/// user table's key from the last batch on and look each user's token up. They end with the transaction.
+type Next = IntoBoxed<'static, next, Pg>;
+
+/// Users, and whether each has no token. Asked so, and not for those who have none: where a backfill goes on after
+/// millions of users who have one, a batch is as short as any other.
+#[diesel::dsl::auto_type]
+fn next() -> _ {
+    let lacks: filters::has_no_token = filters::has_no_token();
+    auth_user::table.left_join(authtoken_token::table).select((
+        auth_user::id,
+        auth_user::username,
+        lacks,
+    ))
+}
+
+/// Postgres would join by reading the tokens from their first one for every batch. These make it walk the user
+/// table's key from the last batch on and look each user's token up. They end with the transaction.
 ///
 /// The advisory lock ("twbackfl" in ASCII) lets only one backfill at a time be in a batch. Two would read the same
 /// users and insert their tokens in two orders, since rows go in by key: a deadlock. So the second reads the next users.
 const WALK: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
-                    SET LOCAL enable_sort = off; SET LOCAL jit = off; \
-                    SET LOCAL plan_cache_mode = force_custom_plan; \
+                    SET LOCAL enable_sort = off; \
                     SELECT pg_advisory_xact_lock(8392284601047541356)";
 
-/// Loads the next users after `after` who lack a token, at most `limit`, in the order of their ids. To be called in
-/// a transaction.
+/// Loads the next users of `audience` after `after`, at most `limit`, in the order of their ids. To be called in a
+/// transaction.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn load_lacking(
+pub async fn load_next(
     conn: &mut Conn,
     site: &Site,
     audience: Audience,
@@ -62,8 +75,8 @@ pub async fn load_lacking(
     after: Option<UserId>,
     limit: usize,
     now: Moment,
-) -> Result<Vec<(UserId, String)>, Error> {
-    let mut users: Lacking = lacking().into_boxed();
+) -> Result<Reached, Error> {
+    let mut users: Next = next().into_boxed();
     users = match audience {
         Audience::All => users,
         Audience::Active => users.filter(auth_user::is_active),
@@ -81,11 +94,20 @@ pub async fn load_lacking(
         .order_by(auth_user::id)
         .limit(i64::try_from(limit).unwrap_or(i64::MAX));
     conn.batch_execute(WALK).await?;
-    let rows: Vec<(Id, String)> = site.query(users).load(conn).await?;
-    Ok(rows.into_iter().map(|(id, name)| (id.0, name)).collect())
+    let rows: Vec<(Id, String, bool)> = site.query(users).load(conn).await?;
+    let lacking = rows.iter().filter(|(.., lacks)| *lacks);
+    Ok(Reached {
+        users: rows.len(),
+        lacking: lacking.map(|(id, ..)| id.0).collect(),
+        last: rows
+            .into_iter()
+            .next_back()
+            .map(|(id, name, _)| (id.0, name)),
+    })
 }
 
-/// Inserts a token for each of `owners`, of whom there must be one at least, but for those who have got one meanwhile, and tells how many it inserted.
+/// Inserts a token for each of `owners`, of whom there must be one at least, but for those who have got one meanwhile,
+/// and tells how many it inserted.
 ///
 /// The rows go in by key: the two indexes on the key are then filled in their own order and not at a random page
 /// for each row.
@@ -111,7 +133,7 @@ pub async fn insert_tokens(
     ))
     .bind::<Array<Text>, _>(keys)
     .bind::<UserKeys, _>(Ids(owners))
-    .bind::<Timestamptz, _>(Instant::At(now))
+    .bind::<Timestamptz, _>(Instant(now))
     .execute(conn)
     .await?;
     Ok(made as u64)

@@ -43,7 +43,7 @@ pub async fn insert_token(
     let row: Option<(String, Instant)> = diesel::insert_into(authtoken_token::table)
         .values((
             authtoken_token::key.eq(key.expose()),
-            authtoken_token::created.eq(Instant::At(now)),
+            authtoken_token::created.eq(Instant(now)),
             authtoken_token::user_id.eq(Id(user)),
         ))
         .on_conflict(authtoken_token::user_id)
@@ -89,7 +89,7 @@ pub async fn replace_token(
     let row: Option<(String, Instant)> = diesel::update(still_seen)
         .set((
             authtoken_token::key.eq(key.expose()),
-            authtoken_token::created.eq(Instant::At(now)),
+            authtoken_token::created.eq(Instant(now)),
         ))
         .returning((authtoken_token::key, authtoken_token::created))
         .get_result(conn)

@@ -26,7 +26,7 @@ pub enum Error {
     /// Somebody holds a lock that we need, longer than we wait.
     #[error("{0}")]
     Locked(String),
-    /// We and somebody else waited for each other, and Postgres ended our transaction.
+    /// Somebody else changed the same rows at the same time, and Postgres ended our transaction in his favour.
     #[error("{0}")]
     Deadlock(String),
     /// The statement took longer than its limit; the server gave it up.
@@ -81,6 +81,8 @@ impl From<DieselError> for Error {
                 match kind {
                     DatabaseErrorKind::UniqueViolation => Self::Duplicate(message),
                     DatabaseErrorKind::ForeignKeyViolation => Self::Orphan(message),
+                    // Where the role's default is a stricter isolation than Django's.
+                    DatabaseErrorKind::SerializationFailure => Self::Deadlock(message),
                     DatabaseErrorKind::ReadOnlyTransaction => Self::ReadOnly(message),
                     DatabaseErrorKind::UnableToSendCommand
                     | DatabaseErrorKind::ClosedConnection => Self::Unavailable(message),

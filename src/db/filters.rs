@@ -4,14 +4,14 @@ use diesel::dsl::{LeftJoinQuerySource, not, sql};
 use diesel::expression::BoxableExpression;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Bool, Text};
 use diesel_async::RunQueryDsl;
 
 use super::rows::{Id, Ids, Instant};
 use super::schema::{UserKeys, auth_user, authtoken_token, truth_or};
 use super::users::Reach;
 use super::{Conn, Error};
-use crate::domain::filter::{Filter, Test, Word};
+use crate::domain::filter::{Filter, Test};
 use crate::domain::moment::Moment;
 use crate::domain::user::UserId;
 
@@ -24,7 +24,7 @@ pub type Condition = Box<dyn BoxableExpression<Joined, Pg, SqlType = Bool>>;
 /// So many owners are looked up for the start of a key; a start that more keys share narrows nothing.
 const KEY_MATCHES: i64 = 200;
 
-/// From so many characters on, a text is tried as the start of a key.
+/// From so many characters on, a text is tried as the start of a key too.
 const KEY_START: usize = 4;
 
 /// The conditions that together are `filter`.
@@ -47,44 +47,48 @@ pub async fn conditions(
             Test::Super => Box::new(auth_user::is_superuser) as Condition,
             Test::Staff => Box::new(auth_user::is_staff),
             Test::Off => Box::new(not(auth_user::is_active)),
-            Test::NoToken => Box::new(authtoken_token::key.nullable().is_null()),
-            Test::Drf => Box::new(authtoken_token::key.nullable().is_not_null()),
+            Test::NoToken => Box::new(has_no_token()),
+            Test::Drf => Box::new(not(has_no_token())),
+            // Unknown for a user without a token, which counts as false. A WHERE takes it so by itself, and Postgres has
+            // statistics for the bare column; only under a NOT it must be said, which hides the column from them.
             Test::OlderThan(days) => {
-                let limit = Instant::At(now.minus_days(*days));
-                Box::new(truth_or(
-                    authtoken_token::created.lt(limit).nullable(),
-                    false,
-                ))
+                let limit = Instant(now.minus_days(*days));
+                let older = authtoken_token::created.lt(limit).nullable();
+                if word.negated {
+                    Box::new(truth_or(older, false)) as Condition
+                } else {
+                    Box::new(older.assume_not_null())
+                }
             }
             Test::YoungerThan(days) => {
-                let limit = Instant::At(now.minus_days(*days));
-                Box::new(truth_or(
-                    authtoken_token::created.gt(limit).nullable(),
-                    false,
-                ))
+                let limit = Instant(now.minus_days(*days));
+                let younger = authtoken_token::created.gt(limit).nullable();
+                if word.negated {
+                    Box::new(truth_or(younger, false)) as Condition
+                } else {
+                    Box::new(younger.assume_not_null())
+                }
             }
-            // Filled in as `only`, below.
-            Test::Marked => continue,
+            // Whoever is marked stands in `only`; where nobody filled it in, nobody is marked.
+            Test::Marked => any_of(filter.only.as_deref().unwrap_or_default()),
         };
-        conditions.push(negated_if(word, condition));
+        conditions.push(if word.negated {
+            Box::new(not(condition))
+        } else {
+            condition
+        });
     }
-    if let Some(only) = &filter.only {
-        let negated = filter
-            .words
-            .iter()
-            .any(|word| word.test == Test::Marked && word.negated);
-        let among = any_of(only);
-        conditions.push(if negated { Box::new(not(among)) } else { among });
+    if let (Some(only), false) = (&filter.only, filter.wants_marked()) {
+        conditions.push(any_of(only));
     }
     Ok(conditions)
 }
 
-fn negated_if(word: &Word, condition: Condition) -> Condition {
-    if word.negated {
-        Box::new(not(condition))
-    } else {
-        condition
-    }
+/// Whether the join found no token. Asked of the column that is joined: only there does Postgres see that it may stop
+/// at the first token (an anti join), and estimate how many users have none.
+#[diesel::dsl::auto_type]
+pub fn has_no_token() -> _ {
+    authtoken_token::user_id.nullable().is_null()
 }
 
 /// The owners of the keys that start with `text`: asked for first, by index, since Postgres cannot use two
@@ -104,10 +108,28 @@ async fn load_owners(conn: &mut Conn, text: &str) -> Result<Vec<UserId>, Error> 
 
 fn text_condition(text: &str, owners: &[UserId], reach: Reach) -> Condition {
     let pattern = escaped(text);
-    let starts = auth_user::username.like(format!("{pattern}%"));
-    let condition: Condition = match reach {
-        Reach::Near => Box::new(starts),
-        Reach::Far => {
+    let start = format!("{pattern}%");
+    match (reach, owners) {
+        (Reach::Near, []) => Box::new(auth_user::username.like(start)),
+        // Beside an "or" Postgres expects names that start alike to be spread over the whole index of names, and walks
+        // it through. So both are looked up by index first. Diesel has no word for a second reading of a table that
+        // stands under a name of ours.
+        (Reach::Near, owners) => {
+            let named = sql::<Bool>(
+                "\"auth_user\".\"id\" IN (SELECT named.\"id\" FROM \"auth_user\" AS named \
+                 WHERE named.\"username\" LIKE ",
+            );
+            let owning = " UNION ALL SELECT owned.\"user_id\" FROM \"authtoken_token\" AS owned \
+                          WHERE owned.\"user_id\" = ANY (";
+            Box::new(
+                named
+                    .bind::<Text, _>(start)
+                    .sql(owning)
+                    .bind::<UserKeys, _>(Ids(owners.to_vec()))
+                    .sql("))"),
+            )
+        }
+        (Reach::Far, owners) => {
             let anywhere = format!("%{pattern}%");
             let full_name = auth_user::first_name
                 .concat(" ")
@@ -116,14 +138,10 @@ fn text_condition(text: &str, owners: &[UserId], reach: Reach) -> Condition {
                 auth_user::username
                     .ilike(anywhere.clone())
                     .or(auth_user::email.ilike(anywhere.clone()))
-                    .or(full_name.ilike(anywhere)),
+                    .or(full_name.ilike(anywhere))
+                    .or(any_of(owners)),
             )
         }
-    };
-    if owners.is_empty() {
-        condition
-    } else {
-        Box::new(condition.or(any_of(owners)))
     }
 }
 

@@ -5,13 +5,14 @@ use diesel::prelude::*;
 use super::filters::Condition;
 use super::rows::{Id, Instant};
 use super::schema::{auth_user, authtoken_token, time_or};
-use super::users::Users;
+use super::users::{Reach, Users, UsersQuery};
 use crate::domain::moment::Moment;
 use crate::domain::page::{Cursor, CursorValue, Direction, Page, Sort, SortKey, Start};
 
 /// How one page is read. A page that ends at a place is read backwards from there and turned around.
 pub struct Way {
     sort: Sort,
+    sifting: bool,
     /// The direction in which the rows are read.
     reading: Direction,
     backwards: bool,
@@ -19,9 +20,18 @@ pub struct Way {
 }
 
 impl Way {
-    /// The way to the page at `start`.
-    pub fn of(sort: Sort, start: &Start) -> Self {
-        let (backwards, place) = match start {
+    /// The way to the page that `query` asks for.
+    ///
+    /// Postgres takes a search in the middle of texts to find far more than it does, and so would walk the index of
+    /// names, row by row, until it has a page: for a rare text through the whole table in the worst of orders. Such a
+    /// search is sifted: read as the table lies, then sorted. The pages after it walk, since they come only where much
+    /// was found, and a list of it all must not read the whole table for each of them.
+    pub fn of(query: &UsersQuery) -> Self {
+        let sort = query.sort;
+        let sifting = query.reach == Reach::Far
+            && query.filter.has_text()
+            && matches!(query.start, Start::First | Start::Last);
+        let (backwards, place) = match &query.start {
             Start::First => (false, None),
             Start::Last => (true, None),
             Start::After(cursor) => (false, Some(cursor.clone())),
@@ -34,6 +44,7 @@ impl Way {
         };
         Self {
             sort,
+            sifting,
             reading,
             backwards,
             place,
@@ -68,8 +79,8 @@ impl Way {
     }
 
     fn beyond_time(&self, time: Option<Moment>, id: Id, way: Direction) -> Condition {
-        let at = time.map_or(Instant::MinusInfinity, Instant::At);
-        let none = Instant::MinusInfinity;
+        let at = Instant(time.unwrap_or(Moment::DISTANT_PAST));
+        let none = Instant(Moment::DISTANT_PAST);
         match (self.sort.key, way) {
             (SortKey::Login, Direction::Ascending) => {
                 let login = || time_or(auth_user::last_login, none);
@@ -100,10 +111,18 @@ impl Way {
 
     /// Puts `users` in reading order.
     pub fn order(&self, users: Users) -> Users {
-        let none = Instant::MinusInfinity;
+        let none = Instant(Moment::DISTANT_PAST);
         let created = time_or(authtoken_token::created.nullable(), none);
         let login = time_or(auth_user::last_login, none);
+        // The same order, by no column that an index has.
+        let unindexed = auth_user::username.concat("");
         match (self.sort.key, self.reading) {
+            (SortKey::User, Direction::Ascending) if self.sifting => {
+                users.order_by((unindexed.asc(), auth_user::id.asc()))
+            }
+            (SortKey::User, Direction::Descending) if self.sifting => {
+                users.order_by((unindexed.desc(), auth_user::id.desc()))
+            }
             (SortKey::User, Direction::Ascending) => {
                 users.order_by((auth_user::username.asc(), auth_user::id.asc()))
             }
@@ -163,7 +182,10 @@ mod tests {
 
     #[test]
     fn a_page_that_ends_at_a_place_is_turned_around() {
-        let way = Way::of(Sort::default(), &Start::Before(place()));
+        let way = Way::of(&UsersQuery {
+            start: Start::Before(place()),
+            ..UsersQuery::default()
+        });
         let page = way.page(vec![3, 2, 1], 2);
         assert_eq!(
             page,
@@ -177,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_first_page_has_nothing_before_it() {
-        let way = Way::of(Sort::default(), &Start::First);
+        let way = Way::of(&UsersQuery::default());
         let page = way.page(vec![1, 2], 2);
         assert_eq!(
             page,

@@ -89,15 +89,11 @@ fn write_element(out: &mut Output<'_, '_, Pg>, bytes: &[u8]) -> std::io::Result<
     out.write_all(bytes)
 }
 
-/// An instant on the wire: microseconds since 2000, 64 bits, big-endian.
+/// An instant on the wire: microseconds since 2000, 64 bits, big-endian; the least and the greatest number are
+/// `-infinity` and `infinity`.
 #[derive(Clone, Copy, Debug, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Timestamptz)]
-pub enum Instant {
-    /// Before every instant.
-    MinusInfinity,
-    /// An instant.
-    At(Moment),
-}
+pub struct Instant(pub Moment);
 
 /// Microseconds from 1970 to 2000, where Postgres begins to count.
 const EPOCH_2000: i64 = 946_684_800_000_000;
@@ -105,18 +101,19 @@ const EPOCH_2000: i64 = 946_684_800_000_000;
 impl FromSql<Timestamptz, Pg> for Instant {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         let micros = i64::from_be_bytes(value.as_bytes().try_into()?);
-        if micros == i64::MIN {
-            return Ok(Self::MinusInfinity);
-        }
-        Ok(Self::At(Moment::clamped(micros.saturating_add(EPOCH_2000))))
+        let since_1970 = match micros {
+            i64::MIN => i64::MIN,
+            micros => micros.saturating_add(EPOCH_2000),
+        };
+        Ok(Self(Moment::from_unix_micros(since_1970)))
     }
 }
 
 impl ToSql<Timestamptz, Pg> for Instant {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        let micros = match self {
-            Self::MinusInfinity => i64::MIN,
-            Self::At(moment) => moment.unix_micros() - EPOCH_2000,
+        let micros = match self.0.unix_micros() {
+            i64::MAX => i64::MAX,
+            micros => micros.saturating_sub(EPOCH_2000),
         };
         out.write_all(&micros.to_be_bytes())?;
         Ok(IsNull::No)
@@ -125,10 +122,7 @@ impl ToSql<Timestamptz, Pg> for Instant {
 
 impl From<Instant> for Moment {
     fn from(instant: Instant) -> Self {
-        match instant {
-            Instant::MinusInfinity => Self::clamped(i64::MIN),
-            Instant::At(moment) => moment,
-        }
+        instant.0
     }
 }
 

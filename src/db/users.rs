@@ -99,7 +99,7 @@ pub async fn page_users(
     for condition in filters::conditions(conn, &query.filter, query.reach, now).await? {
         select = select.filter(condition);
     }
-    let way = keyset::Way::of(query.sort, &query.start);
+    let way = keyset::Way::of(query);
     if let Some(condition) = way.condition() {
         select = select.filter(condition);
     }
@@ -154,7 +154,7 @@ pub async fn find_by_key(
     Ok(row.map(user_row))
 }
 
-/// How many users there are, with and without a token, among the active or the others.
+/// How many users of some kind there are, and how many of them have a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// Users.
@@ -171,8 +171,16 @@ impl Count {
     }
 }
 
-/// Counts the users that are active (or are not) and pass `filter`, and those of them with a token: reads the
-/// whole table.
+/// Users by whether they are active.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Active ones.
+    pub active: Count,
+    /// The others.
+    pub inactive: Count,
+}
+
+/// Counts the users that pass `filter`, and those of them with a token: reads the whole table, once.
 ///
 /// # Errors
 /// When the database refuses or is away.
@@ -180,24 +188,31 @@ pub async fn count_users(
     conn: &mut Conn,
     site: &Site,
     filter: &Filter,
-    active: bool,
     now: Moment,
-) -> Result<Count, Error> {
+) -> Result<Counts, Error> {
+    // `count(user_id)` counts the rows that have one. Diesel has no FILTER for a count of everything, and cannot
+    // group by a column without repeating it in every condition.
+    const COUNTS: &str = "\
+        count(*) FILTER (WHERE \"auth_user\".\"is_active\"), \
+        count(\"authtoken_token\".\"user_id\") FILTER (WHERE \"auth_user\".\"is_active\"), \
+        count(*) FILTER (WHERE NOT \"auth_user\".\"is_active\"), \
+        count(\"authtoken_token\".\"user_id\") FILTER (WHERE NOT \"auth_user\".\"is_active\")";
     let mut select = auth_user::table
         .left_join(authtoken_token::table)
-        .filter(auth_user::is_active.eq(active))
-        // `count(key)` counts the rows that have one; Diesel cannot count two things at once.
-        .select(sql::<(BigInt, BigInt)>(
-            "count(*), count(\"authtoken_token\".\"key\")",
-        ))
+        .select(sql::<(BigInt, BigInt, BigInt, BigInt)>(COUNTS))
         .into_boxed();
     for condition in filters::conditions(conn, filter, Reach::Far, now).await? {
         select = select.filter(condition);
     }
-    let (users, with_token): (i64, i64) = site.query(select).get_result(conn).await?;
-    Ok(Count {
+    let (active, active_with, inactive, inactive_with): (i64, i64, i64, i64) =
+        site.query(select).get_result(conn).await?;
+    let count = |users: i64, with_token: i64| Count {
         users: users.unsigned_abs(),
         with_token: with_token.unsigned_abs(),
+    };
+    Ok(Counts {
+        active: count(active, active_with),
+        inactive: count(inactive, inactive_with),
     })
 }
 
@@ -289,7 +304,7 @@ pub async fn insert_user(
         auth_user::is_active.eq(true),
         auth_user::is_staff.eq(new.is_staff),
         auth_user::is_superuser.eq(new.is_superuser),
-        auth_user::date_joined.eq(Some(Instant::At(now))),
+        auth_user::date_joined.eq(Some(Instant(now))),
         auth_user::password.eq(encoded_password.expose()),
     );
     let row: UserColumns = diesel::insert_into(auth_user::table)

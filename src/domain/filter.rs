@@ -59,12 +59,18 @@ pub enum Invalid {
     /// `age:` without a comparison and a length of time.
     #[error("{0} is not an age; write age:>30d, age:<2w, age:>1y")]
     Age(String),
+    /// More than [`Filter::MOST_WORDS`].
+    #[error("a filter may have at most {max} words", max = Filter::MOST_WORDS)]
+    TooMany,
     /// Postgres' text holds no NUL.
     #[error("a filter may not contain a NUL character")]
     Nul,
 }
 
 impl Filter {
+    /// More than anybody types; each word is a condition, and each text a question of its own.
+    pub const MOST_WORDS: usize = 32;
+
     /// Reads the filter line.
     ///
     /// # Errors
@@ -72,6 +78,9 @@ impl Filter {
     pub fn parse(line: &str) -> Result<Self, Invalid> {
         if line.contains('\0') {
             return Err(Invalid::Nul);
+        }
+        if line.split_whitespace().nth(Self::MOST_WORDS).is_some() {
+            return Err(Invalid::TooMany);
         }
         let words = line
             .split_whitespace()
@@ -219,5 +228,8 @@ mod tests {
         );
         assert_eq!(Filter::parse("a\0"), Err(Invalid::Nul));
         assert!(Filter::parse("age:>99999999999y").is_err());
+        assert!(Filter::parse(&"a ".repeat(Filter::MOST_WORDS)).is_ok());
+        let more = "a ".repeat(Filter::MOST_WORDS + 1);
+        assert_eq!(Filter::parse(&more), Err(Invalid::TooMany));
     }
 }

@@ -5,57 +5,69 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Serialize, Serializer};
 
-/// An instant with the microseconds that Postgres keeps.
+/// An instant as Postgres keeps it: microseconds since 1970. A column can hold instants far beyond the years that
+/// [`jiff`] knows, and `infinity`; each keeps its place in an order here and is shown as the first or the last instant
+/// that can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Moment(Timestamp);
+pub struct Moment(i64);
+
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 impl Moment {
+    /// Before every instant: Postgres' `-infinity`.
+    pub const DISTANT_PAST: Self = Self(i64::MIN);
+
     /// The present, by the system's clock. Only [`crate::ops`] and the faces' runners ask; rules get it passed in.
     #[must_use]
     pub fn now() -> Self {
-        Self(Timestamp::now())
+        Self(Timestamp::now().as_microsecond())
     }
 
-    /// From microseconds since 1970; what lies beyond the years that [`jiff`] knows becomes the first or the last
-    /// instant it knows, since a column can hold any instant and a list must show it all the same.
+    /// From microseconds since 1970.
     #[must_use]
-    pub fn clamped(micros: i64) -> Self {
-        let end = if micros < 0 {
-            Timestamp::MIN
-        } else {
-            Timestamp::MAX
-        };
-        Self(Timestamp::from_microsecond(micros).unwrap_or(end))
+    pub const fn from_unix_micros(micros: i64) -> Self {
+        Self(micros)
     }
 
     /// Microseconds since 1970.
     #[must_use]
-    pub fn unix_micros(self) -> i64 {
-        self.0.as_microsecond()
+    pub const fn unix_micros(self) -> i64 {
+        self.0
+    }
+
+    /// To be shown.
+    fn timestamp(self) -> Timestamp {
+        let end = if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        Timestamp::from_microsecond(self.0).unwrap_or(end)
     }
 
     /// Parses what [`Moment::rfc3339`] writes, and any other RFC 3339 instant.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
+        let instant: Timestamp = text.parse().ok()?;
+        Some(Self(instant.as_microsecond()))
     }
 
     /// `2025-01-31T14:02:11Z`: whole seconds, as command output shows times.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        self.0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        self.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
     /// `2025-01-31 14:02 UTC`: for people.
     #[must_use]
     pub fn minute_utc(self) -> String {
-        self.0.strftime("%Y-%m-%d %H:%M UTC").to_string()
+        self.timestamp().strftime("%Y-%m-%d %H:%M UTC").to_string()
     }
 
     /// `2025-01-31 14:02` in `zone`.
     #[must_use]
     pub fn minute_in(self, zone: &TimeZone) -> String {
-        self.0
+        self.timestamp()
             .to_zoned_datetime(zone.clone())
             .strftime("%Y-%m-%d %H:%M")
             .to_string()
@@ -64,20 +76,24 @@ impl Moment {
     /// `14:02` in UTC.
     #[must_use]
     pub fn clock_utc(self) -> String {
-        self.0.strftime("%H:%M").to_string()
+        self.timestamp().strftime("%H:%M").to_string()
     }
 
     /// How long before `now` this was; zero when it lies ahead, as after a clock was set back.
     #[must_use]
     pub fn age(self, now: Self) -> Age {
-        Age(now.0.duration_since(self.0).max(SignedDuration::ZERO))
+        Age(SignedDuration::from_micros(
+            now.0.saturating_sub(self.0).max(0),
+        ))
     }
 
     /// This instant less `days` days of 24 hours; the earliest instant there is when that lies before it.
     #[must_use]
     pub fn minus_days(self, days: u32) -> Self {
-        let span = SignedDuration::from_hours(i64::from(days) * 24);
-        Self(self.0.checked_sub(span).unwrap_or(Timestamp::MIN))
+        Self(
+            self.0
+                .saturating_sub(i64::from(days).saturating_mul(DAY_MICROS)),
+        )
     }
 }
 
@@ -134,9 +150,19 @@ mod tests {
 
     #[test]
     fn an_instant_ahead_has_no_age() {
-        let now = Moment::clamped(1_000_000);
-        let ahead = Moment::clamped(9_000_000);
+        let now = Moment::from_unix_micros(1_000_000);
+        let ahead = Moment::from_unix_micros(9_000_000);
         assert_eq!(ahead.age(now).to_string(), "0 s");
+    }
+
+    #[test]
+    fn what_no_calendar_holds_is_shown_and_keeps_its_order() {
+        let (first, last) = (Moment::DISTANT_PAST, Moment::from_unix_micros(i64::MAX));
+        assert_eq!(first.rfc3339(), "-009999-01-02T01:59:59Z");
+        assert_eq!(last.minute_utc(), "9999-12-30 22:00 UTC");
+        assert!(Moment::from_unix_micros(i64::MAX - 1) < last);
+        assert_eq!(last.age(first), Age(SignedDuration::from_micros(i64::MAX)));
+        assert_eq!(first.minus_days(u32::MAX), first);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::secret::Secret;
-use super::token::{KeyFormat, NoRandomness};
+use super::token::{KeyFormat, NoRandomness, hex};
 
 /// bcrypt's cost: 2^12 rounds, Django's `BCryptSHA256PasswordHasher.rounds`.
 const COST: u32 = 12;
@@ -68,14 +68,7 @@ pub fn unusable() -> Result<Secret<String>, NoRandomness> {
 }
 
 fn hex_sha256(text: &str) -> String {
-    use std::fmt::Write;
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::domain::audit::Entry;
+use crate::domain::audit::{Entry, Verb};
 use crate::domain::moment::Moment;
 
 /// The audit's file.
@@ -58,6 +58,7 @@ impl AuditLog {
             }
             OpenOptions::new()
                 .create(true)
+                .read(true)
                 .append(true)
                 .mode(0o600)
                 .open(&self.path)
@@ -104,10 +105,8 @@ impl AuditLog {
                 continue;
             };
             if query.wants(&entry) {
-                if entries.len() == query.limit {
-                    entries.pop_back();
-                }
                 entries.push_front(entry);
+                entries.truncate(query.limit);
             }
         }
         Ok(entries.into())
@@ -155,29 +154,56 @@ pub(super) struct OpenAudit {
 }
 
 impl OpenAudit {
-    /// Appends one line, whole or not at all: lines of several processes do not mix, since the file is in append
-    /// mode and the line goes out in one write.
-    pub(super) fn append(&mut self, entry: &Entry) -> Result<(), Error> {
-        let written = serde_json::to_vec(entry)
-            .map_err(std::io::Error::other)
-            .and_then(|mut line| {
-                line.push(b'\n');
-                self.file.write_all(&line)
-            });
-        written.map_err(|error| {
-            Error::Internal(format!(
-                "{} was done, but the audit {} could not be written: {error}",
-                entry.what,
-                self.path.display()
-            ))
+    /// Appends one line. Lines of several processes do not mix, since the file is in append mode and the line goes
+    /// out in one write; half a line that a full disk left before it spoils only itself.
+    pub(super) fn append(&mut self, entry: &Entry) -> Result<(), Unwritten> {
+        self.write(entry).map_err(|error| {
+            let path = self.path.display();
+            Unwritten(format!("the audit {path} could not be written: {error}"))
         })
+    }
+
+    fn write(&mut self, entry: &Entry) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(entry).map_err(std::io::Error::other)?;
+        line.push(b'\n');
+        if self.ends_in_half_a_line()? {
+            line.insert(0, b'\n');
+        }
+        self.file.write_all(&line)
+    }
+
+    fn ends_in_half_a_line(&mut self) -> std::io::Result<bool> {
+        let size = self.file.seek(SeekFrom::End(0))?;
+        if size == 0 {
+            return Ok(false);
+        }
+        let mut last = [0];
+        self.file.seek(SeekFrom::Start(size - 1))?;
+        self.file.read_exact(&mut last)?;
+        Ok(last != *b"\n")
+    }
+}
+
+/// A line that is missing from the audit. What it means depends on what it was about.
+#[derive(Debug)]
+pub(super) struct Unwritten(String);
+
+impl Unwritten {
+    /// The deed is done all the same.
+    pub(super) fn after(self, verb: Verb) -> Error {
+        Error::Internal(format!("{verb} was done, but {}", self.0))
+    }
+
+    /// So it was not done.
+    pub(super) fn instead_of(self, verb: Verb) -> Error {
+        Error::Internal(format!("{}; {verb} was not done", self.0))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::{Actor, Verb};
+    use crate::domain::audit::Actor;
 
     fn entry(when: &str, whom: &str) -> Entry {
         Entry {
@@ -196,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_come_back_newest_first_and_garbage_is_passed_over() {
+    fn entries_come_back_newest_first_and_half_a_line_spoils_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let log = AuditLog::at(folder.path().join("state/audit.jsonl"));
         let all = AuditQuery {
@@ -211,7 +237,7 @@ mod tests {
             .append(true)
             .open(log.path())
             .unwrap()
-            .write_all(b"{half\n")
+            .write_all(b"{\"when\":\"2025")
             .unwrap();
         log.open()
             .unwrap()

@@ -4,25 +4,16 @@
 use std::time::{Duration, Instant};
 
 use super::{Change, Control, Error, Mode, Ops, Progress};
-use crate::db::backfill::{insert_tokens, load_lacking};
+use crate::db::backfill::{Reached, insert_tokens, load_next};
 use crate::db::{self, Stop, users};
 use crate::domain::audit::Verb;
-use crate::domain::filter::Filter;
+use crate::domain::filter::{Filter, Word};
 use crate::domain::moment::Moment;
 use crate::domain::token::KeyFormat;
 use crate::domain::user::UserId;
 
 pub use crate::db::backfill::Audience;
-use crate::db::users::Count;
-
-/// Users by whether they are active.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Active ones.
-    pub active: Count,
-    /// The others.
-    pub inactive: Count,
-}
+use crate::db::users::Counts;
 
 /// What a backfill is to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +39,8 @@ pub struct BackfillReport {
     pub elapsed: Duration,
 }
 
-/// Users in one transaction: a tenth of a second's work, so that a cancel is prompt and no lock is held longer.
+/// Users in one transaction, those who have a token included: a tenth of a second's work, so that a cancel is prompt
+/// and no lock is held longer, wherever in the table the ones without a token are.
 const BATCH: usize = 5_000;
 
 /// A batch that others took back is tried this often in all; where it fails every time, somebody is at work who should
@@ -61,34 +53,30 @@ impl Ops {
     /// # Errors
     /// When the database is away, or the reading is cancelled.
     pub async fn counts(&self) -> Result<Counts, Error> {
-        let filter = Filter::default();
-        Ok(Counts {
-            active: self.count(&filter, true).await?,
-            inactive: self.count(&filter, false).await?,
-        })
+        self.count(&Filter::default()).await
     }
 
-    async fn count(&self, filter: &Filter, active: bool) -> Result<Count, Error> {
+    async fn count(&self, filter: &Filter) -> Result<Counts, Error> {
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
-        let count = users::count_users(&mut conn, self.db().site(), filter, active, Moment::now());
-        Ok(self.db().obey(&self.cancel, stop, count).await?)
+        let counts = users::count_users(&mut conn, self.db().site(), filter, Moment::now());
+        Ok(self.db().obey(&self.cancel, stop, counts).await?)
     }
 
-    /// How many users the plan would give a token to.
+    /// How many users the plan would give a token to: reads the whole table.
     ///
     /// # Errors
     /// When the database is away, or the reading is cancelled.
     pub async fn count_backfill(&self, plan: &BackfillPlan) -> Result<u64, Error> {
         let mut filter = plan.filter.clone();
         if plan.audience == Audience::Staff {
-            filter.words.push(crate::domain::filter::Word::staff());
+            filter.words.push(Word::staff());
         }
-        let mut todo = self.count(&filter, true).await?.without();
-        if plan.audience == Audience::All {
-            todo += self.count(&filter, false).await?.without();
-        }
-        Ok(todo)
+        let Counts { active, inactive } = self.count(&filter).await?;
+        Ok(match plan.audience {
+            Audience::Active | Audience::Staff => active.without(),
+            Audience::All => active.without() + inactive.without(),
+        })
     }
 
     /// Gives a token to everybody of `plan` who lacks one. Safe beside a running Django and beside itself: who
@@ -104,7 +92,16 @@ impl Ops {
     ) -> Result<BackfillReport, Error> {
         self.allow(Change::Generate)?;
         let mut audit = self.audit_for(mode)?;
-        let total = self.count_backfill(plan).await?;
+        // Counting takes seconds too; it hears the same cancel as the work.
+        let total = match self.cancellable(control.token()).count_backfill(plan).await {
+            Err(Error::Cancelled) => {
+                return Ok(BackfillReport {
+                    stopped: true,
+                    ..BackfillReport::default()
+                });
+            }
+            total => total?,
+        };
         let mut run = Run {
             progress: Progress {
                 total: Some(total),
@@ -114,12 +111,10 @@ impl Ops {
         };
         control.report(&run.progress);
         if let Some(audit) = &mut audit {
-            audit.append(&self.entry(
-                Verb::Backfill,
-                "",
-                None,
-                format!("started, {total} to do"),
-            ))?;
+            let started = format!("started, {total} to do");
+            audit
+                .append(&self.entry(Verb::Backfill, "", None, started))
+                .map_err(|missing| missing.instead_of(Verb::Backfill))?;
         }
         let outcome = self
             .backfill_batches(plan, mode, &mut control, &mut run)
@@ -131,7 +126,10 @@ impl Ops {
                 Ok(Ended::Stopped) => format!("stopped, {done} made"),
                 Err(error) => format!("failed after {done} made: {error}"),
             };
-            audit.append(&self.entry(Verb::Backfill, "", None, result))?;
+            let written = audit.append(&self.entry(Verb::Backfill, "", None, result));
+            if outcome.is_ok() {
+                written.map_err(|missing| missing.after(Verb::Backfill))?;
+            }
         }
         let stopped = outcome? == Ended::Stopped;
         Ok(BackfillReport {
@@ -155,8 +153,8 @@ impl Ops {
                 return Ok(Ended::Stopped);
             }
             let start = Instant::now();
-            let (count, lacking) = match self.batch(plan, mode, run.after).await? {
-                Batch::Stored(count, lacking) => (count, lacking),
+            let (new, reached) = match self.batch(plan, mode, run.after).await? {
+                Batch::Stored { new, reached } => (new, reached),
                 Batch::TakenBack(why) => {
                     tries += 1;
                     if tries == MOST_TRIES {
@@ -166,16 +164,16 @@ impl Ops {
                 }
             };
             tries = 0;
-            let reached = lacking.len();
-            run.note(count, lacking, start.elapsed());
+            let ended = reached.users < BATCH;
+            run.note(new, reached, start.elapsed());
             control.report(&run.progress);
-            if reached < BATCH {
+            if ended {
                 return Ok(Ended::Complete);
             }
         }
     }
 
-    /// One transaction: a token for each of the next users after `after` who lack one.
+    /// One transaction: a token for each of the next users after `after` who lacks one.
     async fn batch(
         &self,
         plan: &BackfillPlan,
@@ -185,25 +183,24 @@ impl Ops {
         let (site, audience, now) = (self.db().site(), plan.audience, Moment::now());
         let mut tx = self.db().begin().await?;
         let conn = tx.conn();
-        let lacking = load_lacking(conn, site, audience, &plan.filter, after, BATCH, now).await;
-        let lacking = self.db().explain(lacking).await?;
-        if lacking.is_empty() {
+        let reached = load_next(conn, site, audience, &plan.filter, after, BATCH, now).await;
+        let reached = self.db().explain(reached).await?;
+        if reached.lacking.is_empty() {
             tx.rollback().await?;
-            return Ok(Batch::Stored(0, lacking));
+            return Ok(Batch::Stored { new: 0, reached });
         }
-        let owners: Vec<UserId> = lacking.iter().map(|(id, _)| *id).collect();
         let format = plan.format.unwrap_or(self.inner.format);
-        let keys = format.make_many(owners.len())?;
+        let keys = format.make_many(reached.lacking.len())?;
         let store = async {
-            let count = insert_tokens(tx.conn(), site, &owners, keys, now).await?;
+            let new = insert_tokens(tx.conn(), site, &reached.lacking, keys, now).await?;
             match mode {
                 Mode::Apply => tx.commit().await?,
                 Mode::DryRun => tx.rollback().await?,
             }
-            Ok(count)
+            Ok(new)
         };
         match store.await {
-            Ok(count) => Ok(Batch::Stored(count, lacking)),
+            Ok(new) => Ok(Batch::Stored { new, reached }),
             Err(why @ (db::Error::Orphan(_) | db::Error::Deadlock(_))) => Ok(Batch::TakenBack(why)),
             Err(other) => Ok(self.db().explain(Err(other)).await?),
         }
@@ -212,8 +209,8 @@ impl Ops {
 
 /// What became of one batch.
 enum Batch {
-    /// So many tokens were made for these users.
-    Stored(u64, Vec<(UserId, String)>),
+    /// So many tokens were made for those users who lacked one.
+    Stored { new: u64, reached: Reached },
     /// Postgres took it back because of what others did meanwhile: one of the users was deleted between our reading
     /// and our commit, or somebody who makes tokens for the same users in another order met us in a deadlock. Read
     /// and tried again it goes well.
@@ -241,11 +238,11 @@ struct Run {
 const REMEMBERED: usize = 200;
 
 impl Run {
-    fn note(&mut self, made: u64, mut reached: Vec<(UserId, String)>, took: Duration) {
+    fn note(&mut self, made: u64, reached: Reached, took: Duration) {
         self.worked += took;
         self.progress.done += made;
-        self.progress.already += (reached.len() as u64).saturating_sub(made);
-        if let Some((id, name)) = reached.pop() {
+        self.progress.already += (reached.lacking.len() as u64).saturating_sub(made);
+        if let Some((id, name)) = reached.last {
             self.after = Some(id);
             self.progress.last = Some(name);
         }

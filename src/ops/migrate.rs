@@ -46,7 +46,9 @@ impl Migration {
         let mut audit = self.audit.open()?;
         let names = Migrator::new(conn).apply().await?;
         for name in &names {
-            audit.append(&self.entry(format!("done: {name}")))?;
+            audit
+                .append(&self.entry(format!("done: {name}")))
+                .map_err(|missing| missing.after(Verb::Migrate))?;
         }
         Ok(names)
     }
@@ -59,7 +61,9 @@ impl Migration {
         let mut audit = self.audit.open()?;
         let names = Migrator::new(conn).undo().await?;
         for name in &names {
-            audit.append(&self.entry(format!("undone: {name}")))?;
+            audit
+                .append(&self.entry(format!("undone: {name}")))
+                .map_err(|missing| missing.after(Verb::Migrate))?;
         }
         Ok(names)
     }
@@ -87,7 +91,9 @@ impl Migration {
         let mut audit = self.audit.open()?;
         let mut migrator = Migrator::new(db.conn().await?);
         migrator.auto_token(users, &db.site().id_name, on).await?;
-        audit.append(&self.entry(format!("done: auto-token {word}")))?;
+        audit
+            .append(&self.entry(format!("done: auto-token {word}")))
+            .map_err(|missing| missing.after(Verb::Migrate))?;
         Ok(ran)
     }
 

@@ -136,6 +136,11 @@ impl Handle {
 }
 
 impl Control {
+    /// Fires when it is cancelled.
+    pub(super) fn token(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
     /// Tells how far it is.
     pub(super) fn report(&self, progress: &Progress) {
         self.progress.send_replace(progress.clone());

@@ -1,10 +1,9 @@
 //! Tokens: generated, regenerated, revoked, revealed; one, or many one after the other.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::audit::OpenAudit;
 use super::{Aim, Change, Control, Error, Mode, Ops, Progress, Purpose};
-use crate::db::{Tx, drf_tokens, users};
+use crate::db::{Stop, drf_tokens, users};
 use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
 use crate::domain::token::{CoveredKey, Issued, Origin};
@@ -33,7 +32,7 @@ pub struct RowResult {
 pub struct ManyReport {
     /// Every row that was reached.
     pub rows: Vec<RowResult>,
-    /// Cancelled before the last: the rest was not touched.
+    /// Ended before the last, cancelled or since the database is away: the rest was not touched.
     pub stopped: bool,
 }
 
@@ -52,8 +51,9 @@ impl Ops {
     /// [`Error::NotFound`] when there is none.
     pub async fn aim(&self, name: &Username) -> Result<Aim, Error> {
         let mut conn = self.db().conn().await?;
-        let found = users::find_by_name(&mut conn, self.db().site(), name).await;
-        let found = self.db().explain(found).await?;
+        let stop = Stop::of(&conn);
+        let work = users::find_by_name(&mut conn, self.db().site(), name);
+        let found = self.db().obey(&self.cancel, stop, work).await?;
         found
             .as_ref()
             .map(Aim::from)
@@ -68,7 +68,7 @@ impl Ops {
         if aim.seen.is_none() {
             self.allow(Change::Generate)?;
         }
-        let mut audit = self.audit_for(mode)?;
+        let audit = self.audit_for(mode)?;
         let mut tx = self.db().begin().await?;
         let stored = drf_tokens::find_token(tx.conn(), aim.id).await;
         if let Some(stored) = self.db().explain(stored).await? {
@@ -87,15 +87,9 @@ impl Ops {
             return Ok(issued(aim, stored, Origin::Existing));
         };
         let issued = issued(aim, stored, Origin::New);
-        self.finish(
-            tx,
-            mode,
-            audit.as_mut(),
-            Verb::Generate,
-            aim,
-            &CoveredKey::of(&issued.key),
-        )
-        .await?;
+        let key = CoveredKey::of(&issued.key);
+        self.finish(tx, audit, Verb::Generate, &aim.username, Some(&key))
+            .await?;
         Ok(issued)
     }
 
@@ -109,7 +103,7 @@ impl Ops {
             .seen
             .as_ref()
             .ok_or_else(|| Error::no_token(&aim.username))?;
-        let mut audit = self.audit_for(mode)?;
+        let audit = self.audit_for(mode)?;
         let key = self.inner.format.make()?;
         let mut tx = self.db().begin().await?;
         let replaced =
@@ -117,7 +111,7 @@ impl Ops {
                 .await;
         let replaced = self.db().explain(replaced).await?;
         let stored = replaced.ok_or_else(|| Error::changed(&aim.username))?;
-        self.finish(tx, mode, audit.as_mut(), Verb::Regenerate, aim, seen)
+        self.finish(tx, audit, Verb::Regenerate, &aim.username, Some(seen))
             .await?;
         Ok(issued(aim, stored, Origin::New))
     }
@@ -132,13 +126,13 @@ impl Ops {
             .seen
             .as_ref()
             .ok_or_else(|| Error::no_token(&aim.username))?;
-        let mut audit = self.audit_for(mode)?;
+        let audit = self.audit_for(mode)?;
         let mut tx = self.db().begin().await?;
         let deleted = drf_tokens::delete_token(tx.conn(), aim.id, seen.fingerprint).await;
         if !self.db().explain(deleted).await? {
             return Err(Error::changed(&aim.username));
         }
-        self.finish(tx, mode, audit.as_mut(), Verb::Revoke, aim, seen)
+        self.finish(tx, audit, Verb::Revoke, &aim.username, Some(seen))
             .await?;
         Ok(seen.clone())
     }
@@ -164,7 +158,9 @@ impl Ops {
         if CoveredKey::of(&stored.key).fingerprint != seen.fingerprint {
             return Err(Error::changed(&aim.username));
         }
-        audit.append(&self.entry(verb, &aim.username, Some(seen), "done"))?;
+        audit
+            .append(&self.entry(verb, &aim.username, Some(seen), "done"))
+            .map_err(|missing| missing.instead_of(verb))?;
         Ok(issued(aim, stored, Origin::Existing))
     }
 
@@ -172,8 +168,7 @@ impl Ops {
     /// done stays done when it is cancelled.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a change that is not one of tokens. When the database goes away in the middle, the
-    /// report says which rows were reached.
+    /// When the role may not. What goes wrong later is told in the report, row by row.
     pub async fn change_many(
         &self,
         change: Change,
@@ -182,7 +177,7 @@ impl Ops {
         mut control: Control,
     ) -> Result<ManyReport, Error> {
         self.allow(change)?;
-        let start = Instant::now();
+        let mut worked = Duration::ZERO;
         let mut progress = Progress {
             total: Some(aims.len() as u64),
             ..Progress::default()
@@ -196,7 +191,12 @@ impl Ops {
                 report.stopped = true;
                 break;
             }
+            let start = Instant::now();
             let outcome = self.change_one(change, &aim, mode).await;
+            worked += start.elapsed();
+            // Each of the others would wait its whole time for a database that is away.
+            report.stopped =
+                matches!(outcome, Err(Error::Unavailable(_))) && self.ping().await.is_err();
             match &outcome {
                 Ok(Changed::Issued(Issued {
                     origin: Origin::Existing,
@@ -206,9 +206,12 @@ impl Ops {
                 Err(_) => progress.failed += 1,
             }
             progress.last = Some(aim.username.clone());
-            progress.worked(start.elapsed());
+            progress.worked(worked);
             control.report(&progress);
             report.rows.push(RowResult { aim, outcome });
+            if report.stopped {
+                break;
+            }
         }
         Ok(report)
     }
@@ -221,37 +224,6 @@ impl Ops {
             Change::UserCreate | Change::UserPassword | Change::UserOn | Change::UserOff => Err(
                 Error::Invalid(format!("{} is not a change of tokens", change.verb())),
             ),
-        }
-    }
-
-    /// The audit, opened before anything is changed; none for a dry run, which leaves nothing to write down.
-    pub(super) fn audit_for(&self, mode: Mode) -> Result<Option<OpenAudit>, Error> {
-        match mode {
-            Mode::Apply => self.inner.audit.open().map(Some),
-            Mode::DryRun => Ok(None),
-        }
-    }
-
-    /// Commits and writes the audit line, or rolls back.
-    async fn finish(
-        &self,
-        tx: Tx,
-        mode: Mode,
-        audit: Option<&mut OpenAudit>,
-        verb: Verb,
-        aim: &Aim,
-        key: &CoveredKey,
-    ) -> Result<(), Error> {
-        match (mode, audit) {
-            (Mode::DryRun, _) | (Mode::Apply, None) => Ok(tx.rollback().await?),
-            (Mode::Apply, Some(audit)) => match self.db().explain(tx.commit().await).await {
-                Ok(()) => audit.append(&self.entry(verb, &aim.username, Some(key), "done")),
-                Err(error) => {
-                    let error = Error::at_commit(error, &aim.username);
-                    audit.append(&self.entry(verb, &aim.username, Some(key), error.to_string()))?;
-                    Err(error)
-                }
-            },
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Users: listed, shown, made, switched on and off, given a password.
 
-use super::audit::OpenAudit;
 use super::{Aim, Change, Error, Mode, Ops};
 use crate::db::users::{self, UsersQuery};
-use crate::db::{Stop, Tx};
+use crate::db::{self, Conn, Stop, site::Site};
+use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
 use crate::domain::page::Page;
 use crate::domain::password;
@@ -75,10 +75,14 @@ impl Ops {
     /// [`Error::NotFound`] when there is none.
     pub async fn find_user(&self, name: &Username) -> Result<UserDetail, Error> {
         let mut conn = self.db().conn().await?;
-        let found = users::find_by_name(&mut conn, self.db().site(), name).await;
-        let found = self.db().explain(found).await?;
-        let row = found.ok_or_else(|| Error::no_user(name.as_str()))?;
-        self.detail(&mut conn, row).await
+        let stop = Stop::of(&conn);
+        let work = async {
+            let site = self.db().site();
+            let row = users::find_by_name(&mut conn, site, name).await?;
+            detail(&mut conn, site, row).await
+        };
+        let found = self.db().obey(&self.cancel, stop, work).await?;
+        found.ok_or_else(|| Error::no_user(name.as_str()))
     }
 
     /// The user of this id.
@@ -90,31 +94,11 @@ impl Ops {
         let stop = Stop::of(&conn);
         let work = async {
             let site = self.db().site();
-            let Some(row) = users::find_by_id(&mut conn, site, id).await? else {
-                return Ok(None);
-            };
-            let (groups, permissions) = users::load_reach(&mut conn, site, id).await?;
-            Ok(Some(UserDetail {
-                row,
-                groups,
-                permissions,
-            }))
+            let row = users::find_by_id(&mut conn, site, id).await?;
+            detail(&mut conn, site, row).await
         };
         let found = self.db().obey(&self.cancel, stop, work).await?;
         found.ok_or_else(|| Error::NotFound(format!("the user with id {id} is gone")))
-    }
-
-    pub(super) async fn detail(
-        &self,
-        conn: &mut crate::db::Conn,
-        row: UserRow,
-    ) -> Result<UserDetail, Error> {
-        let (groups, permissions) = users::load_reach(conn, self.db().site(), row.user.id).await?;
-        Ok(UserDetail {
-            row,
-            groups,
-            permissions,
-        })
     }
 
     /// Makes a user; without a password he cannot log in with one (Django, `set_unusable_password`).
@@ -142,7 +126,7 @@ impl Ops {
         let mut tx = self.db().begin().await?;
         let inserted = users::insert_user(tx.conn(), &new, &encoded, Moment::now()).await;
         let user = match self.db().explain(inserted).await {
-            Err(crate::db::Error::Duplicate(_)) => {
+            Err(db::Error::Duplicate(_)) => {
                 return Err(Error::Conflict(format!(
                     "there is a user {} already",
                     new.username
@@ -150,7 +134,7 @@ impl Ops {
             }
             other => other?,
         };
-        self.finish_user(tx, audit, Change::UserCreate, &user.username)
+        self.finish(tx, audit, Verb::UserCreate, &user.username, None)
             .await?;
         Ok(user)
     }
@@ -214,29 +198,24 @@ impl Ops {
         if !self.db().explain(updated).await? {
             return Err(Error::no_user(&aim.username));
         }
-        self.finish_user(tx, audit, change, &aim.username).await
+        self.finish(tx, audit, change.verb(), &aim.username, None)
+            .await
     }
+}
 
-    /// Commits and writes the audit line; without an audit it is a dry run, and rolls back.
-    async fn finish_user(
-        &self,
-        tx: Tx,
-        audit: Option<OpenAudit>,
-        change: Change,
-        username: &str,
-    ) -> Result<(), Error> {
-        let Some(mut audit) = audit else {
-            return Ok(tx.rollback().await?);
-        };
-        let outcome = self.db().explain(tx.commit().await).await;
-        let outcome = outcome.map_err(|error| Error::at_commit(error, username));
-        let result = match &outcome {
-            Ok(()) => "done".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        audit.append(&self.entry(change.verb(), username, None, result))?;
-        outcome
-    }
+/// Adds to a row that was found what else is told of its user.
+pub(super) async fn detail(
+    conn: &mut Conn,
+    site: &Site,
+    row: Option<UserRow>,
+) -> Result<Option<UserDetail>, db::Error> {
+    let Some(row) = row else { return Ok(None) };
+    let (groups, permissions) = users::load_reach(conn, site, row.user.id).await?;
+    Ok(Some(UserDetail {
+        row,
+        groups,
+        permissions,
+    }))
 }
 
 /// Hashes on a thread of its own: a quarter of a second of computing must not hold up the others' answers.

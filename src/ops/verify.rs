@@ -1,6 +1,6 @@
 //! Testing a key: whose is it, and what would a request with it get?
 
-use super::users::UserDetail;
+use super::users::{UserDetail, detail};
 use super::{Error, Ops};
 use crate::db::{Stop, users};
 use crate::domain::token::{CoveredKey, DrfKey, checksum_of};
@@ -92,15 +92,8 @@ impl Ops {
         let stop = Stop::of(&conn);
         let site = self.db().site();
         let work = async {
-            let Some(row) = users::find_by_key(&mut conn, site, key.expose()).await? else {
-                return Ok(None);
-            };
-            let (groups, permissions) = users::load_reach(&mut conn, site, row.user.id).await?;
-            Ok(Some(UserDetail {
-                row,
-                groups,
-                permissions,
-            }))
+            let row = users::find_by_key(&mut conn, site, key.expose()).await?;
+            detail(&mut conn, site, row).await
         };
         Ok(match self.db().obey(&self.cancel, stop, work).await? {
             None => unknown(),

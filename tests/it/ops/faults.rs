@@ -11,7 +11,10 @@ use tokenward::db::migrate::Migrator;
 use tokenward::db::private::{self, Home, ensure_database};
 use tokenward::domain::secret::Secret;
 use tokenward::domain::token::KeyFormat;
-use tokenward::ops::{AuditLog, BackfillPlan, Error, Mode, Ops, PlaceInfo, UsersQuery, control};
+use tokenward::domain::user::UserId;
+use tokenward::ops::{
+    Aim, AuditLog, BackfillPlan, Change, Error, Mode, Ops, PlaceInfo, UsersQuery, control,
+};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
@@ -266,6 +269,21 @@ async fn a_server_that_stops_is_away_and_one_that_is_back_serves_again() {
         );
         assert!(!error.to_string().contains(lease_password(&lease).as_str()));
     }
+
+    // Of many changes the first finds out, and the others are not tried.
+    let aim = |id| Aim {
+        id: UserId::Int4(id),
+        username: format!("user{id}"),
+        seen: None,
+    };
+    let (control, _handle) = control();
+    let aims = (1..=100).map(aim).collect();
+    let report = ops
+        .change_many(Change::Generate, aims, Mode::Apply, control)
+        .await
+        .unwrap();
+    assert!(report.stopped);
+    assert_eq!((report.rows.len(), report.failed()), (1, 1));
 
     let again = private::open(&home, &mut |_| {}).await.unwrap();
     ops.ping().await.unwrap();

@@ -82,6 +82,24 @@ async fn each_word_and_its_negation_part_the_users_in_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_marked_where_nobody_told_who_is() {
+    let (_place, ops) = rows().await;
+    assert_eq!(found(&ops, "is:marked", Reach::Far).await, [""; 0]);
+    assert_eq!(found(&ops, "-is:marked", Reach::Far).await, ALL);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_starts_a_name_and_a_key_finds_both_owners() {
+    let (_place, ops) = rows().await;
+    for reach in [Reach::Near, Reach::Far] {
+        assert_eq!(found(&ops, "9944b0", reach).await, ["alice"]);
+        assert_eq!(found(&ops, "9944", reach).await, ["9944bert", "alice"]);
+        let others = found(&ops, "-9944", reach).await;
+        assert_eq!(others, ["100%_of\\it", "100X_of_it", "alina", "bob"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn near_finds_starts_and_far_finds_any_part_in_any_case() {
     let (_place, ops) = rows().await;
     for (text, near, far) in [

@@ -146,3 +146,62 @@ async fn the_number_of_users_is_exact_when_they_are_few_and_an_estimate_when_man
         "an estimate, until Postgres looks again"
     );
 }
+
+/// Postgres holds more instants than a calendar shows, and two that are none; a list must get past each of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn instants_beyond_every_calendar_keep_their_place() {
+    let place = place::fresh().await;
+    place.sql(ROWS).await;
+    place
+        .sql(
+            "UPDATE authtoken_token SET created = CASE user_id % 4 WHEN 1 THEN timestamptz 'infinity' \
+                 WHEN 2 THEN timestamptz '-infinity' ELSE timestamptz '20000-01-01' + user_id * interval '1 year' END",
+        )
+        .await;
+    let ops = place.ops().await;
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let sort = Sort {
+            key: SortKey::Created,
+            direction,
+        };
+        let ids = |rows: Vec<UserRow>| -> Vec<_> { rows.iter().map(|row| row.user.id).collect() };
+        let (whole, ..) = page(&ops, sort, Start::First, 100).await;
+        let whole = ids(whole);
+        assert_eq!(whole.len(), 23);
+        let paged = tokio::time::timeout(super::DEADLINE, forwards(&ops, sort)).await;
+        assert_eq!(ids(paged.unwrap()), whole);
+        let paged = tokio::time::timeout(super::DEADLINE, backwards(&ops, sort)).await;
+        assert_eq!(ids(paged.unwrap()), whole);
+    }
+}
+
+/// A search in the middle of texts reads its first page another way than the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_a_thorough_search_join_up() {
+    let place = place::fresh().await;
+    place.sql(ROWS).await;
+    let ops = place.ops().await;
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let mut query = UsersQuery {
+            filter: Filter::parse("SER").unwrap(),
+            sort: Sort {
+                key: SortKey::User,
+                direction,
+            },
+            start: Start::First,
+            limit: LIMIT,
+            reach: Reach::Far,
+        };
+        let (whole, ..) = page(&ops, query.sort, Start::First, 100).await;
+        let mut found = Vec::new();
+        loop {
+            let page = ops.page_users(&query).await.unwrap();
+            found.extend(page.rows);
+            if !page.more_after {
+                break;
+            }
+            query.start = Start::After(found.last().unwrap().cursor(query.sort));
+        }
+        assert_eq!(found, whole);
+    }
+}

@@ -278,3 +278,49 @@ async fn who_cannot_write_it_down_may_not_do_it() {
         .await;
     assert_eq!(before, after);
 }
+
+/// A disk that is full, as Linux plays one.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_down_is_told_as_it_is() {
+    let place = with_users(3).await;
+    place.sql(&tokens_where("id = 1")).await;
+    let ops = place.ops().await;
+    let (with, gone) = (aim(&ops, "user1").await, aim(&ops, "user3").await);
+    place.sql("DELETE FROM auth_user WHERE id = 3").await;
+    fs::create_dir_all(place.audit_path().parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/dev/full", place.audit_path()).unwrap();
+
+    let (control, _handle) = tokenward::ops::control();
+    let plan = tokenward::ops::BackfillPlan::default();
+    let not_done = [
+        ops.reveal(&with, Purpose::Show).await.unwrap_err(),
+        ops.backfill(&plan, Mode::Apply, control).await.unwrap_err(),
+    ];
+    for (error, verb) in not_done.into_iter().zip(["show", "backfill"]) {
+        let said = error.to_string();
+        assert!(said.ends_with(&format!("{verb} was not done")), "{said}");
+    }
+    assert_eq!(
+        place
+            .one::<i64>("SELECT count(*) FROM authtoken_token")
+            .await,
+        1
+    );
+    // That it failed counts more than that the failure cannot be written down.
+    let error = ops.generate(&gone, Mode::Apply).await.unwrap_err();
+    assert_eq!(error.to_string(), "no user user3");
+    let error = ops.revoke(&with, Mode::Apply).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("revoke was done, but the audit "),
+        "{error}"
+    );
+    assert_eq!(
+        place
+            .one::<i64>("SELECT count(*) FROM authtoken_token")
+            .await,
+        0
+    );
+}
