@@ -62,6 +62,8 @@ pub fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
             let fields: Vec<&str> = line.iter().map(Cell::text).collect();
             cx.out.csv(&fields)?;
         }
+    } else if lines.is_empty() {
+        cx.out.note_if_empty(true);
     } else {
         cx.out.rows(&HEADER, &lines, &mut None)?;
     }

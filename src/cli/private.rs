@@ -21,7 +21,7 @@ pub enum Command {
     Stop,
     /// Say how it stands
     Status,
-    /// Print its address, with the password, for psql and Django
+    /// Start the server too, and print its address, with the password, for psql and Django
     Url,
     /// Delete the private database and everything in it
     Drop(Consent),
@@ -46,12 +46,7 @@ pub async fn run(cx: &mut Context, command: Command) -> Result<Code, Failure> {
     let home = cx.opener.home();
     match command {
         Command::Start => {
-            let mut say = output::note;
-            let started = private::keep_running(&home, &mut say);
-            let lease = cx.signals.or_stop(started).await?;
-            let pid = lease.pid();
-            lease.leave().await?;
-            cx.opener.open_named(PRIVATE, Say::Stderr).await?;
+            let pid = start(cx).await?;
             say_state(cx, &format!("running, process {pid}"))
         }
         Command::Stop => match private::stop(&home).await? {
@@ -60,20 +55,18 @@ pub async fn run(cx: &mut Context, command: Command) -> Result<Code, Failure> {
         },
         Command::Status => status(cx),
         Command::Url => {
-            // Opened, not only started: the database has to be there for whoever uses the address.
-            cx.signals
-                .or_stop(Box::pin(cx.opener.open_named(PRIVATE, Say::Stderr)))
-                .await?;
+            // Whoever reads the address needs a server that is still there when we are gone, with the database in it.
+            let kept_before = kept(cx)?;
+            start(cx).await?;
             let url = cx.opener.private_url(MAIN, Say::Stderr).await?;
             if cx.is_json() {
                 cx.out.json(&serde_json::json!({"url": url.expose()}))?;
             } else {
                 cx.out.line(url.expose())?;
             }
-            if !kept(cx)? {
-                cx.out.note(
-                    "the server stops when the last tokenward leaves; `tokenward private start` keeps it running",
-                );
+            if !kept_before {
+                cx.out
+                    .note("the server runs now until `tokenward private stop`");
             }
             Ok(Code::Done)
         }
@@ -94,6 +87,19 @@ pub async fn run(cx: &mut Context, command: Command) -> Result<Code, Failure> {
             say_state(cx, "deleted")
         }
     }
+}
+
+/// Starts the server, which then runs until `stop`, and makes the database in it. Gives the server's process.
+async fn start(cx: &Context) -> Result<i32, Failure> {
+    let home = cx.opener.home();
+    let mut say = output::note;
+    let started = private::keep_running(&home, &mut say);
+    let lease = cx.signals.or_stop(started).await?;
+    let pid = lease.pid();
+    lease.leave().await?;
+    let opened = Box::pin(cx.opener.open_named(PRIVATE, Say::Stderr));
+    cx.signals.or_stop(opened).await?;
+    Ok(pid)
 }
 
 fn say_state(cx: &mut Context, state: &str) -> Result<Code, Failure> {

@@ -49,19 +49,21 @@ impl AuditLog {
 
     /// Opens it for one change.
     pub(super) fn open(&self) -> Result<OpenAudit, Error> {
-        let open = || {
+        let open = || -> std::io::Result<File> {
             if let Some(folder) = self.path.parent() {
                 std::fs::DirBuilder::new()
                     .recursive(true)
                     .mode_0700()
                     .create(folder)?;
             }
-            OpenOptions::new()
+            let file = OpenOptions::new()
                 .create(true)
                 .read(true)
                 .append(true)
                 .mode(0o600)
-                .open(&self.path)
+                .open(&self.path)?;
+            reserve(&file)?;
+            Ok(file)
         };
         match open() {
             Ok(file) => Ok(OpenAudit {
@@ -69,7 +71,8 @@ impl AuditLog {
                 path: self.path.clone(),
             }),
             Err(error) => Err(Error::Internal(format!(
-                "cannot write the audit to {} ({error}); nothing was changed",
+                "cannot write the audit to {} ({error}); make room there, or name another folder in \
+                 XDG_STATE_HOME; nothing was changed",
                 self.path.display()
             ))),
         }
@@ -144,6 +147,31 @@ impl Private for std::fs::DirBuilder {
     fn mode_0700(&mut self) -> &mut Self {
         std::os::unix::fs::DirBuilderExt::mode(self, 0o700)
     }
+}
+
+/// More than the lines of one change take, and of those who append at the same moment.
+#[cfg(target_os = "linux")]
+const ROOM: i64 = 64 * 1024;
+
+/// Sees to it that a full disk is met before the change and not after it, when its line has to be written. The room
+/// is taken beyond the file's end (fallocate(2), `FALLOC_FL_KEEP_SIZE`), where the line will go.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File) -> std::io::Result<()> {
+    use nix::errno::Errno;
+    use nix::fcntl::{FallocateFlags, fallocate};
+    let end = i64::try_from(file.metadata()?.len()).unwrap_or(i64::MAX - ROOM);
+    match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, end, ROOM) {
+        Err(full @ (Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG)) => Err(full.into()),
+        // Some file systems cannot reserve; there the write itself will tell.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Other systems have no way to reserve without making the file longer.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "it may fail on Linux")]
+fn reserve(_: &File) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// The audit, open for one change.

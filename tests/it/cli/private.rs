@@ -43,6 +43,17 @@ fn the_first_command_makes_it_and_the_last_one_stops_it() {
     );
     assert_eq!(status()["state"], json!("stopped"));
 
+    // Who reads the address finds the server there, although no tokenward runs any more.
+    let told = program.run(&["private", "url"]);
+    assert!(
+        told.code == Some(0) && told.err.contains("until `tokenward private stop`"),
+        "{}",
+        told.err
+    );
+    let reader = Program::new().with("DATABASE_URL", told.out.trim());
+    assert!(reader.run(&["user", "list"]).ok().contains("ann"));
+    program.run(&["private", "stop"]).ok();
+
     program.run(&["private", "start"]).ok();
     assert_eq!(status()["state"], json!("running"));
     let out = program.run(&["drf_create_token", "ann"]).ok();

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 
 use crate::support::place::{self, Place};
-use crate::support::program::Program;
+use crate::support::program::{Program, Ran};
 
 const KEY: &str = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
 
@@ -425,4 +425,58 @@ async fn verify_tells_whose_keys_are_on_stdin() {
         "{}",
         ran.err
     );
+}
+
+/// Only Linux can reserve room for a line, and mount a small disk for one process.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_under_the_audit_is_met_before_anything_is_changed() {
+    let place = place::fresh().await;
+    users(&place, &["ann", "bea"]).await;
+    give(&place, "ann", KEY).await;
+    let program = Program::on(&place);
+    std::fs::create_dir(program.path("state")).unwrap();
+    let on_a_full_disk = |words: &[&str]| -> Ran {
+        let tokenward = program.command(words);
+        // A mount of its own is for root, or for a user whom the system lets be root of a namespace.
+        let mut command = std::process::Command::new("unshare");
+        if !nix::unistd::geteuid().is_root() {
+            command.arg("--map-root-user");
+        }
+        command
+            .args(["--mount", "sh", "-c"])
+            .arg(
+                "mount -t tmpfs -o size=16k none state && mkdir -m 700 state/tokenward && \
+                 : > state/tokenward/audit.jsonl && cat /dev/zero > state/fill 2> /dev/null; \
+                 exec \"$0\" \"$@\"",
+            )
+            .arg(tokenward.get_program())
+            .args(tokenward.get_args())
+            .current_dir(program.path(""))
+            .env_clear()
+            .envs(
+                tokenward
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(std::process::Stdio::null());
+        command.output().unwrap().into()
+    };
+    for words in [
+        &["token", "regenerate", "ann"][..],
+        &["token", "revoke", "ann"],
+        &["token", "generate", "bea"],
+        &["token", "backfill", "--yes"],
+        &["user", "off", "ann"],
+    ] {
+        let err = on_a_full_disk(words).fails(1);
+        assert!(
+            err.contains("No space left") && err.contains("nothing was changed"),
+            "{words:?}: {err}"
+        );
+    }
+    assert_eq!(key_of(&place, "ann").await, KEY);
+    assert_eq!(key_of(&place, "bea").await, "");
+    let active = "SELECT is_active::text FROM auth_user WHERE username = 'ann'";
+    assert_eq!(place.one::<String>(active).await, "true");
 }
