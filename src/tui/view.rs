@@ -218,6 +218,10 @@ fn link(cx: &Cx) -> Span<'static> {
         let said = format!("○ offline {}, {next}", whole(since(lost).as_secs()));
         return Span::styled(said, cx.look.style(Role::Bad));
     }
+    if let Link::Connecting { since: begun } = cx.link {
+        let said = format!("◌ connecting {}", span(since(begun)));
+        return Span::styled(said, cx.look.style(Role::Key));
+    }
     if let Some(doing) = &cx.deed {
         let said = format!("◌ working {}", span(since(doing.since)));
         return Span::styled(said, cx.look.style(Role::Key));
@@ -235,8 +239,7 @@ fn link(cx: &Cx) -> Span<'static> {
             let role = if age >= OLD { Role::Warn } else { Role::Good };
             Span::styled(format!("● live {}", whole(age)), cx.look.style(role))
         }
-        Link::Connecting { .. } => Span::styled("◌ connecting", cx.look.style(Role::Key)),
-        Link::Unchosen | Link::Offline { .. } => {
+        Link::Unchosen | Link::Connecting { .. } | Link::Offline { .. } => {
             Span::styled("○ not connected", cx.look.style(Role::Dim))
         }
     }

@@ -706,6 +706,12 @@ fn hints_name_only_what_a_key_does_now() {
 fn without_a_database_nothing_of_the_last_one_is_seen_or_aimed_at() {
     let mut model = loaded(100, 30, dev());
     let effects = send(&mut model, Top::Connect("prod".to_owned()));
+    send_after(&mut model, Duration::from_secs(4), Top::Ticked);
+    let seen = screen(&model);
+    assert!(
+        seen.contains("◌ connecting 4.") && seen.contains("Connecting to prod…"),
+        "{seen}"
+    );
     let outcome = Err(Error::Unavailable(
         "no server at db1:5432 (connection refused)".into(),
     ));
