@@ -8,7 +8,7 @@ use crate::cli::context::{Context, allow};
 use crate::cli::exit::{Code, Failure};
 use crate::domain::token::Issued;
 use crate::domain::user::Username;
-use crate::ops::{self, Aim, Change, Mode, Ops};
+use crate::ops::{self, Aim, Change, Mode, Ops, Purpose};
 
 /// `token generate`.
 #[derive(Debug, clap::Args)]
@@ -80,7 +80,8 @@ async fn issue(
 ) -> Result<Issued, Failure> {
     let (change, plan) = match aim.seen {
         Some(_) if reset => (Change::Regenerate, "Regenerate the key of"),
-        Some(_) => return Ok(ops.generate(aim, Mode::Apply).await?),
+        // Nothing changes, but a key is shown, and that is written down too.
+        Some(_) => return Ok(ops.reveal(aim, Purpose::Show).await?),
         None => (Change::Generate, "Generate a key for"),
     };
     allow(ops, change)?;
