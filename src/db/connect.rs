@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_postgres::{CancelToken, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub(super) use error::THROUGH_A_POOLER;
 pub use error::{Attempt, Distrust, Error};
 pub use pool::{Pool, Session, Sessions};
 pub use session::{Access, Settings};
@@ -150,10 +151,12 @@ impl Connector {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let attempt = Attempt {
-            server: servers.join(" or "),
-            reason: reason.to_owned(),
-        };
+        let server = servers.join(" or ");
+        let reason = reason.to_owned();
+        if reason.starts_with("prepared statement \"") {
+            return Error::Pooled { server, reason };
+        }
+        let attempt = Attempt { server, reason };
         Error::Unreachable {
             database: self.target.database.clone(),
             tried: vec![attempt],

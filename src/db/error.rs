@@ -67,6 +67,7 @@ impl From<connect::Error> for Error {
             | connect::Error::WrongSessionKind { .. }
             | connect::Error::TooManyConnections { .. }
             | connect::Error::Refused { .. }
+            | connect::Error::Pooled { .. }
             | connect::Error::Busy { .. }
             | connect::Error::Closed => Self::Unavailable(said),
         }
@@ -103,7 +104,9 @@ impl From<DieselError> for Error {
 /// gives [`Error::Other`]: less precise, never wrong.
 fn by_words(message: String) -> Error {
     let says = |words: &str| message.contains(words);
-    if says("permission denied") || says("must be owner") {
+    if says("prepared statement \"") {
+        Error::Unavailable(format!("{message}; {}", connect::THROUGH_A_POOLER))
+    } else if says("permission denied") || says("must be owner") {
         Error::Right(message)
     } else if says("deadlock detected") {
         Error::Deadlock(message)
@@ -119,5 +122,24 @@ fn by_words(message: String) -> Error {
         Error::Value(message)
     } else {
         Error::Other(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pooler_that_mixes_up_sessions_is_named() {
+        for said in [
+            "prepared statement \"s3\" already exists",
+            "prepared statement \"s0\" does not exist",
+        ] {
+            let error = by_words(said.to_owned());
+            assert!(
+                matches!(&error, Error::Unavailable(why) if why.contains("pool_mode=session")),
+                "{error:?}"
+            );
+        }
     }
 }

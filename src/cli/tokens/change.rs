@@ -79,6 +79,7 @@ pub async fn run(cx: &mut Context, change: Change, args: Args) -> Result<Code, F
         total: aims.len() + missing.len(),
         report: args.report.as_deref().map(Report::create).transpose()?,
         tally: Tally::default(),
+        lost: None,
     };
     for (name, error) in missing {
         run.fail(cx, &name, None, None, error)?;
@@ -156,6 +157,8 @@ struct Run {
     total: usize,
     report: Option<Report>,
     tally: Tally,
+    /// Why results cannot be written any more. What is done is still counted and reported; nothing new is begun.
+    lost: Option<Failure>,
 }
 
 impl Run {
@@ -163,7 +166,7 @@ impl Run {
         let mut line = Line::new(cx.progress);
         let mut aims = aims.into_iter().peekable();
         let mut unreached = Vec::new();
-        while aims.peek().is_some() && cx.signals.code().is_none() {
+        while aims.peek().is_some() && cx.signals.code().is_none() && self.lost.is_none() {
             let piece: Vec<Aim> = aims.by_ref().take(PIECE).collect();
             let mut rest = piece.clone();
             let (control, handle) = ops::control();
@@ -179,7 +182,9 @@ impl Run {
             for row in report.rows {
                 self.note(cx, row)?;
             }
-            cx.out.flush()?;
+            if let Err(failure) = cx.out.flush() {
+                self.lost.get_or_insert(failure);
+            }
             if all_lost {
                 break;
             }
@@ -215,7 +220,10 @@ impl Run {
                         },
                     })?;
                 }
-                self.print(cx, &aim, &changed)
+                if let Err(failure) = self.print(cx, &aim, &changed) {
+                    self.lost.get_or_insert(failure);
+                }
+                Ok(())
             }
         }
     }
@@ -289,7 +297,8 @@ impl Run {
         Ok(())
     }
 
-    fn finish(self, cx: &mut Context, ops: &Ops) -> Result<Code, Failure> {
+    fn finish(mut self, cx: &mut Context, ops: &Ops) -> Result<Code, Failure> {
+        let lost = self.lost.take();
         let Tally {
             done,
             failed,
@@ -315,6 +324,23 @@ impl Run {
         }
         if let Some(report) = &self.report {
             let _ = write!(said, "; the report is {}", report.path().display());
+        }
+        if let (Some(lost), Mode::Apply) = (&lost, self.mode) {
+            let why = match lost {
+                Failure::Said { message, .. } => message,
+                Failure::Django(_) | Failure::ClosedPipe => "nobody reads the output any more",
+            };
+            let shown = match self.change {
+                Change::Revoke => "",
+                _ => ", and `tokenward token show --reveal` shows new keys",
+            };
+            return Err(Failure::new(
+                Code::Partly,
+                format!("{why}; {said}; what is done stays done{shown}"),
+            ));
+        }
+        if let Some(lost) = lost {
+            return Err(lost);
         }
         match first {
             None => {

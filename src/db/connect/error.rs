@@ -165,6 +165,15 @@ pub enum Error {
         /// Its code.
         code: String,
     },
+    /// Statements that we prepared are not those that the server knows: somebody between us and the server gives each
+    /// transaction another session, as a pool in transaction mode does (`PgBouncer`'s manual, "Features").
+    #[error("{server} mixes up sessions ({reason}); {THROUGH_A_POOLER}")]
+    Pooled {
+        /// The server.
+        server: String,
+        /// What it says.
+        reason: String,
+    },
     /// All sessions of the pool are in use.
     #[error("all {size} connections of tokenward are busy, waited {} s; try again", .waited.as_secs_f32())]
     Busy {
@@ -177,6 +186,10 @@ pub enum Error {
     #[error("the connections are closed already")]
     Closed,
 }
+
+/// What to do about [`Error::Pooled`], which may also show later, in the middle of work.
+pub const THROUGH_A_POOLER: &str = "is it a pooler in transaction mode, such as PgBouncer? Sessions and their \
+     settings, read only among them, mean nothing there; connect to Postgres itself, or to a pool with pool_mode=session";
 
 fn list(tried: &[Attempt]) -> String {
     tried

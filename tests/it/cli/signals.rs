@@ -39,52 +39,54 @@ fn tell(child: &Child, signal: Signal) {
 
 #[tokio::test]
 async fn a_signal_lets_the_row_finish_and_names_what_was_not_reached() {
-    for (signal, code) in [
-        (Signal::SIGINT, 130),
-        (Signal::SIGTERM, 143),
-        (Signal::SIGHUP, 129),
-    ] {
-        let place = place::fresh().await;
-        with_three(&place).await;
-        let holder = place.client().await;
-        holder
-            .batch_execute(
-                "BEGIN; SELECT FROM authtoken_token t JOIN auth_user u ON u.id = t.user_id \
+    tokio::join!(
+        stopped_in_the_second_row(Signal::SIGINT, 130),
+        stopped_in_the_second_row(Signal::SIGTERM, 143),
+        stopped_in_the_second_row(Signal::SIGHUP, 129),
+    );
+}
+
+async fn stopped_in_the_second_row(signal: Signal, code: i32) {
+    let place = place::fresh().await;
+    with_three(&place).await;
+    let holder = place.client().await;
+    holder
+        .batch_execute(
+            "BEGIN; SELECT FROM authtoken_token t JOIN auth_user u ON u.id = t.user_id \
                  WHERE username = 'u2' FOR UPDATE OF t",
-            )
-            .await
-            .unwrap();
-        let program = Program::on(&place);
-        let words = [
-            "token", "revoke", "u1", "u2", "u3", "--yes", "--report", "r.jsonl",
-        ];
-        let child = program.command(&words).spawn().unwrap();
-        // It has revoked the first and waits for the second.
-        wait_for(
-            &place,
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
-             AND application_name = 'tokenward' AND wait_event_type = 'Lock')",
         )
+        .await
+        .unwrap();
+    let program = Program::on(&place);
+    let words = [
+        "token", "revoke", "u1", "u2", "u3", "--yes", "--report", "r.jsonl",
+    ];
+    let child = program.command(&words).spawn().unwrap();
+    // It has revoked the first and waits for the second.
+    wait_for(
+        &place,
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name = 'tokenward' AND wait_event_type = 'Lock')",
+    )
+    .await;
+    tell(&child, signal);
+    // The signal must be heard while the row is still held; nothing outside shows when, and a second is plenty.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(ran.code, Some(code), "{}", ran.err);
+    assert_eq!(ran.out, "revoked  u1  keyu1…\nrevoked  u2  keyu2…\n");
+    let left: String = place
+        .one("SELECT string_agg(key, ' ') FROM authtoken_token")
         .await;
-        tell(&child, signal);
-        // The signal must be heard while the row is still held; nothing outside shows when, and a second is plenty.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        holder.batch_execute("ROLLBACK").await.unwrap();
-        let ran: Ran = child.wait_with_output().unwrap().into();
-        assert_eq!(ran.code, Some(code), "{}", ran.err);
-        assert_eq!(ran.out, "revoked  u1  keyu1…\nrevoked  u2  keyu2…\n");
-        let left: String = place
-            .one("SELECT string_agg(key, ' ') FROM authtoken_token")
-            .await;
-        assert_eq!(left, "keyu3");
-        let report = std::fs::read_to_string(program.path("r.jsonl")).unwrap();
-        let last = report.lines().last().unwrap();
-        assert!(
-            last.contains("\"u3\"") && last.contains("not reached"),
-            "{report}"
-        );
-        assert_eq!(program.audit().len(), 2, "each done row is written down");
-    }
+    assert_eq!(left, "keyu3");
+    let report = std::fs::read_to_string(program.path("r.jsonl")).unwrap();
+    let last = report.lines().last().unwrap();
+    assert!(
+        last.contains("\"u3\"") && last.contains("not reached"),
+        "{report}"
+    );
+    assert_eq!(program.audit().len(), 2, "each done row is written down");
 }
 
 #[tokio::test]

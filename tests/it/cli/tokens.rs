@@ -427,6 +427,35 @@ async fn verify_tells_whose_keys_are_on_stdin() {
     );
 }
 
+#[tokio::test]
+async fn new_keys_that_nobody_could_read_are_told_of() {
+    let place = place::fresh().await;
+    users(&place, &["ann", "bea"]).await;
+    give(&place, "ann", KEY).await;
+    give(&place, "bea", &KEY.replace('9', "8")).await;
+    let program = Program::on(&place);
+    let words = [
+        "token",
+        "regenerate",
+        "ann",
+        "bea",
+        "--yes",
+        "--report",
+        "r",
+    ];
+    let mut child = program.command(&words).spawn().unwrap();
+    drop(child.stdout.take());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    let err = ran.fails(4);
+    assert!(
+        err.contains("2 tokens on ") && err.contains("token show --reveal"),
+        "{err}"
+    );
+    assert_ne!(key_of(&place, "bea").await, KEY.replace('9', "8"));
+    let report = std::fs::read_to_string(program.path("r")).unwrap();
+    assert_eq!(report.matches("\"done\"").count(), 2, "{report}");
+}
+
 /// Only Linux can reserve room for a line, and mount a small disk for one process.
 #[cfg(target_os = "linux")]
 #[tokio::test]
