@@ -45,8 +45,11 @@ fn first_frame(setting: &Setting) {
     let mut rows = Vec::new();
     for _ in 0..21 {
         let start = Instant::now();
-        let mut terminal = Terminal::start(Path::new(PROGRAM), &["demo"], setting, 30, 100);
+        let mut terminal = Terminal::start(Path::new(PROGRAM), &[], setting, 30, 100);
         frames.push(terminal.wait_for(&["[1 Users]"]) - start);
+        quit(&mut terminal);
+        let start = Instant::now();
+        let mut terminal = Terminal::start(Path::new(PROGRAM), &["demo"], setting, 30, 100);
         rows.push(terminal.wait_for(&["alice.adams"]) - start);
         quit(&mut terminal);
     }

@@ -48,7 +48,7 @@ use terminal::{Held, Host, Signalled, Signals};
 pub use screens::{ScreenId, all_actions};
 pub use startup::{Clipboard, Connect, Exit, ProfileInfo, Settings, Startup, TimeStyle};
 
-/// Between two frames at least: 60 a second are enough for any eye.
+/// Between two frames that answers cause at least: 60 a second are enough for any eye.
 const FRAME: Duration = Duration::from_millis(16);
 /// Why the console could not run.
 #[derive(Debug, Error)]
@@ -148,7 +148,11 @@ where
                 }
             },
             event = input.next() => match event {
-                Some(Ok(event)) => pending = input::gather(event, &mut input).await,
+                Some(Ok(event)) => {
+                    pending = input::gather(event, &mut input).await;
+                    // What a person does is seen at once; only answers wait for the next frame.
+                    drawn = None;
+                }
                 Some(Err(_)) | None => break GONE,
             },
             Some(answer) = answers.recv() => pending.extend(console.runner.receive(answer)),
