@@ -79,7 +79,7 @@ fn with_tokens() -> _ {
         .select((user, token.nullable()))
 }
 
-/// [`with_tokens`], open for conditions and an order.
+/// [`with_tokens()`], open for conditions and an order.
 pub(super) type Users = IntoBoxed<'static, with_tokens, Pg>;
 
 // The literal in the query above; Diesel's type inference takes no named constant there.

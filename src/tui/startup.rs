@@ -88,7 +88,7 @@ pub struct Startup {
     pub connect: Connect,
     /// `[ui]`.
     pub settings: Settings,
-    /// `[keys]`, as [`keys::rebind`] read it.
+    /// `[keys]`, as [`crate::tui::keys::rebind`] read it.
     pub keys: KeyMap,
     /// The local time zone.
     pub zone: TimeZone,
