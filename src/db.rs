@@ -1,5 +1,6 @@
 //! The only place that speaks Diesel: which database, the connections to it, and every query.
 
+pub mod accounts;
 pub mod backfill;
 pub mod compat;
 pub mod connect;
@@ -9,7 +10,9 @@ pub mod drf_tokens;
 pub mod error;
 mod filters;
 mod keyset;
+pub mod knox_tokens;
 mod locks;
+pub mod logins;
 pub mod migrate;
 pub mod private;
 mod rows;

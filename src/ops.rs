@@ -5,13 +5,16 @@ pub mod audit;
 pub mod backfill;
 pub mod demo;
 mod error;
+pub mod hashing;
+pub mod knox;
 pub mod migrate;
+pub mod obtain;
 pub mod progress;
 mod tokens;
 pub mod users;
 pub mod verify;
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -20,6 +23,9 @@ pub use crate::db::users::{Count, Counts, Reach, UsersQuery};
 pub use audit::{AuditLog, AuditQuery};
 pub use backfill::{Audience, BackfillPlan, BackfillReport};
 pub use error::Error;
+pub use hashing::Hashing;
+pub use knox::KnoxIssued;
+pub use obtain::Obtained;
 pub use progress::{Control, Handle, Progress, control};
 pub use tokens::{Changed, ManyReport, RowResult};
 pub use users::UserDetail;
@@ -30,7 +36,7 @@ use audit::OpenAudit;
 use crate::db::{self, Db, Stop, Tx};
 use crate::domain::audit::{Actor, Entry, Verb};
 use crate::domain::moment::Moment;
-use crate::domain::token::{CoveredKey, KeyFormat};
+use crate::domain::token::{CoveredKey, KeyFormat, KeyStart};
 use crate::domain::user::{UserId, UserRow};
 
 /// What the header tells of the database.
@@ -62,6 +68,29 @@ struct Inner {
     actor: Actor,
     audit: AuditLog,
     format: KeyFormat,
+    /// What the log is told once and not at every request.
+    told: Told,
+}
+
+/// What the role may not do though Django would, by the way, at a request that succeeds without it.
+#[derive(Debug)]
+struct Told {
+    /// Writing a password anew.
+    upgrade: Once,
+    /// Noting a login.
+    last_login: Once,
+    /// Deleting tokens of knox that have expired.
+    expired: Once,
+}
+
+impl Told {
+    const fn nothing() -> Self {
+        Self {
+            upgrade: Once::new(),
+            last_login: Once::new(),
+            expired: Once::new(),
+        }
+    }
 }
 
 /// A user as somebody saw him: the thing that a change aims at.
@@ -156,6 +185,7 @@ impl Ops {
             actor,
             audit,
             format,
+            told: Told::nothing(),
         };
         Self {
             inner: Arc::new(inner),
@@ -263,7 +293,7 @@ impl Ops {
         audit: Option<OpenAudit>,
         verb: Verb,
         whom: &str,
-        key: Option<&CoveredKey>,
+        key: Option<&KeyStart>,
     ) -> Result<(), Error> {
         let Some(mut audit) = audit else {
             return Ok(tx.rollback().await?);
@@ -285,7 +315,7 @@ impl Ops {
         &self,
         what: Verb,
         whom: &str,
-        key: Option<&CoveredKey>,
+        key: Option<&KeyStart>,
         result: impl Into<String>,
     ) -> Entry {
         Entry {
@@ -294,7 +324,7 @@ impl Ops {
             database: self.place().name.clone(),
             what,
             whom: whom.to_owned(),
-            key: key.map(|key| key.prefix().to_owned()),
+            key: key.map(|key| key.as_str().to_owned()),
             result: result.into(),
         }
     }

@@ -79,9 +79,14 @@ impl Failure {
 pub const fn code_of(error: &ops::Error) -> Code {
     match error {
         ops::Error::Invalid(_) => Code::Usage,
-        ops::Error::NotFound(_) | ops::Error::Conflict(_) | ops::Error::Internal(_) => Code::Failed,
+        ops::Error::NotFound(_)
+        | ops::Error::Conflict(_)
+        | ops::Error::Denied(_)
+        | ops::Error::Internal(_) => Code::Failed,
         ops::Error::ReadOnly(_) => Code::Refused,
-        ops::Error::MissingRight(_) | ops::Error::Unavailable(_) => Code::Unreachable,
+        ops::Error::MissingRight(_) | ops::Error::Unavailable(_) | ops::Error::Busy => {
+            Code::Unreachable
+        }
         ops::Error::Cancelled => Code::Interrupted,
     }
 }
@@ -113,6 +118,7 @@ impl From<Problems> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::principal::Denied;
 
     #[test]
     fn each_error_has_the_code_that_scripts_rely_on() {
@@ -124,6 +130,8 @@ mod tests {
             (ops::Error::ReadOnly(said()), 5),
             (ops::Error::MissingRight(said()), 3),
             (ops::Error::Unavailable(said()), 3),
+            (ops::Error::Denied(Denied::InvalidToken), 1),
+            (ops::Error::Busy, 3),
             (ops::Error::Cancelled, 130),
             (ops::Error::Internal(said()), 1),
         ] {

@@ -47,6 +47,26 @@ pub struct Access {
     pub insert_user: bool,
     /// May update users.
     pub update_user: bool,
+    /// May update a user's password.
+    pub update_password: bool,
+    /// May update a user's last login.
+    pub update_last_login: bool,
+}
+
+/// Whether django-rest-knox's tokens can be worked on. They need not: most sites have none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Knox {
+    /// There is no `knox_authtoken`.
+    Absent,
+    /// There is one that we cannot work on, for this reason.
+    Unfit(String),
+    /// There is one.
+    Ready {
+        /// Whether the role may insert tokens.
+        insert: bool,
+        /// Whether it may delete them.
+        delete: bool,
+    },
 }
 
 /// What a database turned out to be.
@@ -56,19 +76,21 @@ pub struct Shape {
     pub site: Site,
     /// What we may do there.
     pub access: Access,
+    /// Its tokens of knox.
+    pub knox: Knox,
     /// The database's name.
     pub database: String,
 }
 
-/// One column of one of the two tables, or a table without columns where it does not exist.
+/// One column of one of the three tables, or a table without columns where it does not exist.
 #[derive(Debug, QueryableByName)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a row as the catalogue answers"
 )]
 struct Column {
-    #[diesel(sql_type = Bool)]
-    is_user_table: bool,
+    #[diesel(sql_type = Text)]
+    asked: String,
     #[diesel(sql_type = Nullable<Text>)]
     name: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -84,6 +106,8 @@ struct Column {
     #[diesel(sql_type = Bool)]
     may_delete: bool,
     #[diesel(sql_type = Bool)]
+    may_update_column: bool,
+    #[diesel(sql_type = Bool)]
     may_read_groups: bool,
     #[diesel(sql_type = Text)]
     role: String,
@@ -97,7 +121,7 @@ struct Column {
 
 /// The catalogue is no table of ours, and one round trip must tell all of it: raw SQL.
 const QUESTION: &str = "
-SELECT asked.is_user_table,
+SELECT asked.name AS asked,
        a.attname::text AS name,
        format_type(a.atttypid, NULL) AS type_name,
        coalesce(a.attnum = ANY (k.conkey), false) AS is_primary_key,
@@ -107,6 +131,7 @@ SELECT asked.is_user_table,
        coalesce(has_table_privilege(c.oid, 'UPDATE') OR has_any_column_privilege(c.oid, 'UPDATE'), false)
            AS may_update,
        coalesce(has_table_privilege(c.oid, 'DELETE'), false) AS may_delete,
+       coalesce(has_column_privilege(c.oid, a.attnum, 'UPDATE'), false) AS may_update_column,
        (SELECT count(*) = 3 AND bool_and(has_table_privilege(g.oid, 'SELECT'))
           FROM unnest(ARRAY[to_regclass('auth_group'), to_regclass('auth_user_groups'),
                             to_regclass('auth_user_user_permissions')]) AS g(oid)
@@ -115,11 +140,11 @@ SELECT asked.is_user_table,
        coalesce(current_schema()::text, 'public') AS schema,
        current_database()::text AS database,
        current_setting('transaction_read_only') = 'on' AS read_only
-  FROM (VALUES (true, $1), (false, 'authtoken_token')) AS asked(is_user_table, path)
+  FROM (VALUES ('users', $1), ('tokens', 'authtoken_token'), ('knox', 'knox_authtoken')) AS asked(name, path)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass(asked.path)
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
- ORDER BY asked.is_user_table, a.attnum";
+ ORDER BY asked.name, a.attnum";
 
 /// Reads the shape of the database behind `conn`.
 ///
@@ -130,8 +155,13 @@ pub async fn read_shape(conn: &mut Conn, users: &UserTable) -> Result<Shape, Err
         .bind::<Text, _>(quoted_path(&users.table))
         .load(conn)
         .await?;
-    let (user_columns, token_columns): (Vec<_>, Vec<_>) =
-        columns.iter().partition(|column| column.is_user_table);
+    let of = |name: &str| -> Vec<&Column> {
+        columns
+            .iter()
+            .filter(|column| column.asked == name)
+            .collect()
+    };
+    let (user_columns, token_columns) = (of("users"), of("tokens"));
     let ([user, ..], [token, ..]) = (user_columns.as_slice(), token_columns.as_slice()) else {
         return Err(Error::Shape(
             "the catalogue told nothing of the tables".to_owned(),
@@ -151,6 +181,11 @@ pub async fn read_shape(conn: &mut Conn, users: &UserTable) -> Result<Shape, Err
         .collect();
     let mut site = Site::new(&users.table, &id, &id_type, &users.username, &names);
     site.has_groups = users.table == "auth_user" && user.may_read_groups;
+    let may_update = |name: &str| {
+        user_columns
+            .iter()
+            .any(|column| column.name.as_deref() == Some(name) && column.may_update_column)
+    };
     let access = Access {
         role: user.role.clone(),
         read_only: user.read_only,
@@ -159,10 +194,13 @@ pub async fn read_shape(conn: &mut Conn, users: &UserTable) -> Result<Shape, Err
         delete_token: token.may_delete,
         insert_user: user.may_insert,
         update_user: user.may_update,
+        update_password: may_update("password"),
+        update_last_login: may_update("last_login"),
     };
     Ok(Shape {
         site,
         access,
+        knox: knox(&of("knox"), &id_type),
         database: user.database.clone(),
     })
 }
@@ -196,6 +234,37 @@ fn check_tokens(columns: &[&Column], first: &Column, problems: &mut Vec<String>)
         problems,
     );
     expect_column(columns, "authtoken_token", "user_id", &KEY_TYPES, problems);
+}
+
+/// What can be done with `knox_authtoken`, as its migration 0009 leaves it. Its users must be those of the user table.
+fn knox(columns: &[&Column], id_type: &str) -> Knox {
+    let Some(first) = columns.first().filter(|first| first.name.is_some()) else {
+        return Knox::Absent;
+    };
+    let table = "knox_authtoken";
+    let mut problems = Vec::new();
+    if !first.may_select {
+        problems.push(format!("Role {} may not select from {table}.", first.role));
+    }
+    let texts: &[&str] = &["character varying", "text"];
+    let times: &[&str] = &["timestamp with time zone"];
+    for (name, types) in [
+        ("digest", texts),
+        ("token_key", texts),
+        ("created", times),
+        ("expiry", times),
+        ("user_id", &[id_type]),
+    ] {
+        expect_column(columns, table, name, types, &mut problems);
+    }
+    if problems.is_empty() {
+        Knox::Ready {
+            insert: first.may_insert,
+            delete: first.may_delete,
+        }
+    } else {
+        Knox::Unfit(problems.join(" "))
+    }
 }
 
 /// The types of primary key that [`crate::domain::user::UserId`] knows.

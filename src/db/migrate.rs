@@ -17,7 +17,7 @@ const OURS: EmbeddedMigrations = embed_migrations!("migrations/tokenward");
 
 /// The SQL of each migration, for `--plan`: Diesel runs what it embeds but does not show it. A test holds the
 /// names against the embedded ones.
-const SQL: [(&str, &str); 5] = [
+const SQL: [(&str, &str); 6] = [
     (
         "2025-04-02-000001_django_migrations",
         include_str!("../../migrations/django/2025-04-02-000001_django_migrations/up.sql"),
@@ -33,6 +33,10 @@ const SQL: [(&str, &str); 5] = [
     (
         "2025-04-02-000004_authtoken",
         include_str!("../../migrations/django/2025-04-02-000004_authtoken/up.sql"),
+    ),
+    (
+        "2025-04-02-000005_knox",
+        include_str!("../../migrations/django/2025-04-02-000005_knox/up.sql"),
     ),
     (
         "2026-11-24-000001_auto_token",

@@ -52,6 +52,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{Nullable, Text, Timestamptz};
+    use super::UserKey;
+
+    /// `knox.models.AuthToken`: any number of rows a user, each with the digest of a key that nobody can read any more.
+    knox_authtoken (digest) {
+        digest -> Text,
+        created -> Timestamptz,
+        user_id -> UserKey,
+        expiry -> Nullable<Timestamptz>,
+        token_key -> Text,
+    }
+}
+
+diesel::table! {
     /// `django.contrib.auth.models.Group`.
     auth_group (id) {
         id -> Integer,
@@ -82,8 +96,10 @@ diesel::table! {
 }
 
 diesel::joinable!(authtoken_token -> auth_user (user_id));
+diesel::joinable!(knox_authtoken -> auth_user (user_id));
 diesel::joinable!(auth_user_groups -> auth_group (group_id));
 diesel::allow_tables_to_appear_in_same_query!(auth_user, authtoken_token);
+diesel::allow_tables_to_appear_in_same_query!(auth_user, knox_authtoken);
 diesel::allow_tables_to_appear_in_same_query!(auth_group, auth_user_groups);
 
 /// Functions of Postgres that the queries use.

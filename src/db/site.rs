@@ -22,6 +22,8 @@ pub struct Site {
     pub has_is_active: bool,
     /// Whether it has `password`.
     pub has_password: bool,
+    /// Whether it has `last_login`; where not, Django notes no login either.
+    pub has_last_login: bool,
     /// Whether Django's own groups and permissions belong to these users, and may be read.
     pub has_groups: bool,
     /// The common table expression that stands in for `auth_user`, without its WITH; `None` where the table is Django's own.
@@ -80,6 +82,7 @@ impl Site {
             id_type: id_type.to_owned(),
             has_is_active: has("is_active"),
             has_password: has("password"),
+            has_last_login: has("last_login"),
             has_groups: false,
             stand_in,
         }

@@ -30,6 +30,12 @@ pub enum Verb {
     UserOff,
     /// Our schema was made, changed or dropped.
     Migrate,
+    /// A knox token was made for a user who gave his password.
+    Login,
+    /// A knox token was deleted by who held it.
+    Logout,
+    /// All knox tokens of a user were deleted by who held one of them.
+    Logoutall,
 }
 
 impl Verb {
@@ -48,6 +54,9 @@ impl Verb {
             Self::UserOn => "user on",
             Self::UserOff => "user off",
             Self::Migrate => "migrate",
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::Logoutall => "logoutall",
         }
     }
 }

@@ -11,7 +11,8 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(i64);
 
-const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+const HOUR_MICROS: i64 = 60 * 60 * 1_000_000;
+const DAY_MICROS: i64 = 24 * HOUR_MICROS;
 
 impl Moment {
     /// Before every instant: Postgres' `-infinity`.
@@ -58,6 +59,18 @@ impl Moment {
         self.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
+    /// `2025-01-31T14:02:11.654321Z`, and without the fraction where it is zero: as REST framework writes times
+    /// (`rest_framework.fields.DateTimeField`, by Python's `isoformat`) on a site whose time zone is UTC.
+    #[must_use]
+    pub fn isoformat(self) -> String {
+        let timestamp = self.timestamp();
+        if timestamp.subsec_microsecond() == 0 {
+            self.rfc3339()
+        } else {
+            timestamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+        }
+    }
+
     /// `2025-01-31 14:02 UTC`: for people.
     #[must_use]
     pub fn minute_utc(self) -> String {
@@ -85,6 +98,12 @@ impl Moment {
         Age(SignedDuration::from_micros(
             now.0.saturating_sub(self.0).max(0),
         ))
+    }
+
+    /// This instant and `hours` more; the last instant there is when that lies beyond it.
+    #[must_use]
+    pub const fn plus_hours(self, hours: u32) -> Self {
+        Self(self.0.saturating_add(hours as i64 * HOUR_MICROS))
     }
 
     /// This instant less `days` days of 24 hours; the earliest instant there is when that lies before it.
@@ -163,6 +182,20 @@ mod tests {
         assert!(Moment::from_unix_micros(i64::MAX - 1) < last);
         assert_eq!(first.age(last), Age(SignedDuration::from_micros(i64::MAX)));
         assert_eq!(first.minus_days(u32::MAX), first);
+    }
+
+    #[test]
+    fn an_expiry_is_written_as_rest_framework_writes_it() {
+        let written = |micros| Moment::from_unix_micros(micros).plus_hours(10).isoformat();
+        // datetime.fromtimestamp(1738332131.000021, UTC) + timedelta(hours=10), and one with nothing behind the seconds.
+        assert_eq!(
+            written(1_738_332_131_000_021),
+            "2025-02-01T00:02:11.000021Z"
+        );
+        assert_eq!(written(1_738_332_131_000_000), "2025-02-01T00:02:11Z");
+        assert_eq!(written(-1), "1970-01-01T09:59:59.999999Z");
+        let last = Moment::from_unix_micros(i64::MAX);
+        assert_eq!(last.plus_hours(1), last);
     }
 
     #[test]

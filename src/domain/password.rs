@@ -67,7 +67,7 @@ pub fn unusable() -> Result<Secret<String>, NoRandomness> {
     Ok(Secret::new(format!("!{}", random.expose())))
 }
 
-fn hex_sha256(text: &str) -> String {
+pub(crate) fn hex_sha256(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
 

@@ -1,5 +1,5 @@
 //! Token keys: how they are made, recognised, covered and compared. The shapes are those of REST framework
-//! (`rest_framework.authtoken.models.Token`) and our own checksummed one.
+//! (`rest_framework.authtoken.models.Token`), of django-rest-knox, and our own checksummed one.
 
 use std::fmt;
 
@@ -7,6 +7,10 @@ use rand::{TryRng, rngs::SysRng};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+mod knox;
+
+pub use knox::{KnoxDigest, KnoxKey};
 
 use super::moment::Moment;
 use super::secret::Secret;
@@ -159,12 +163,29 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
+/// The first characters of a key, as many as may be seen: what the audit writes down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyStart(String);
+
+impl KeyStart {
+    /// Of a key, or of a longer part of its beginning.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(text.chars().take(CoveredKey::SHOWN).collect())
+    }
+
+    /// At most [`CoveredKey::SHOWN`] characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What lists, dialogs, logs and the audit may know of a key: its first 8 characters and its fingerprint.
 /// The fingerprint is what a change compares before it swaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoveredKey {
-    /// At most [`CoveredKey::SHOWN`] characters.
-    prefix: String,
+    start: KeyStart,
     /// Of the whole key.
     pub fingerprint: Fingerprint,
 }
@@ -177,7 +198,7 @@ impl CoveredKey {
     #[must_use]
     pub fn new(prefix: &str, fingerprint: Fingerprint) -> Self {
         Self {
-            prefix: prefix.chars().take(Self::SHOWN).collect(),
+            start: KeyStart::of(prefix),
             fingerprint,
         }
     }
@@ -188,16 +209,22 @@ impl CoveredKey {
         Self::new(key.expose(), Fingerprint::of(key))
     }
 
-    /// The first characters, for the audit.
+    /// The first characters.
     #[must_use]
     pub fn prefix(&self) -> &str {
-        &self.prefix
+        self.start.as_str()
+    }
+
+    /// The same, for the audit.
+    #[must_use]
+    pub const fn start(&self) -> &KeyStart {
+        &self.start
     }
 }
 
 impl fmt::Display for CoveredKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}…", self.prefix))
+        f.pad(&format!("{}…", self.start.as_str()))
     }
 }
 

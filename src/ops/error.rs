@@ -3,8 +3,10 @@
 
 use thiserror::Error;
 
+use super::hashing::Busy;
 use crate::db;
 use crate::domain::filter;
+use crate::domain::principal::Denied;
 use crate::domain::token::NoRandomness;
 use crate::domain::user::InvalidUsername;
 use crate::text;
@@ -30,6 +32,12 @@ pub enum Error {
     /// The database is out of reach, or too busy to answer in time.
     #[error("{0}")]
     Unavailable(String),
+    /// The caller is refused, whatever the database has to say.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// More passwords wait to be checked than are worth waiting for.
+    #[error("too many passwords are being checked at this moment; try again in a few seconds")]
+    Busy,
     /// The person cancelled it.
     #[error("cancelled")]
     Cancelled,
@@ -95,6 +103,12 @@ impl From<db::Error> for Error {
             db::Error::Config(_) | db::Error::Value(_) => Self::Invalid(said),
             db::Error::Other(_) => Self::Internal(format!("the database refused: {said}")),
         }
+    }
+}
+
+impl From<Busy> for Error {
+    fn from(_: Busy) -> Self {
+        Self::Busy
     }
 }
 

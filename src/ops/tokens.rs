@@ -88,7 +88,7 @@ impl Ops {
         };
         let issued = issued(aim, stored, Origin::New);
         let key = CoveredKey::of(&issued.key);
-        self.finish(tx, audit, Verb::Generate, &aim.username, Some(&key))
+        self.finish(tx, audit, Verb::Generate, &aim.username, Some(key.start()))
             .await?;
         Ok(issued)
     }
@@ -111,8 +111,14 @@ impl Ops {
                 .await;
         let replaced = self.db().explain(replaced).await?;
         let stored = replaced.ok_or_else(|| Error::changed(&aim.username))?;
-        self.finish(tx, audit, Verb::Regenerate, &aim.username, Some(seen))
-            .await?;
+        self.finish(
+            tx,
+            audit,
+            Verb::Regenerate,
+            &aim.username,
+            Some(seen.start()),
+        )
+        .await?;
         Ok(issued(aim, stored, Origin::New))
     }
 
@@ -132,7 +138,7 @@ impl Ops {
         if !self.db().explain(deleted).await? {
             return Err(Error::changed(&aim.username));
         }
-        self.finish(tx, audit, Verb::Revoke, &aim.username, Some(seen))
+        self.finish(tx, audit, Verb::Revoke, &aim.username, Some(seen.start()))
             .await?;
         Ok(seen.clone())
     }
@@ -159,7 +165,7 @@ impl Ops {
             return Err(Error::changed(&aim.username));
         }
         audit
-            .append(&self.entry(verb, &aim.username, Some(seen), "done"))
+            .append(&self.entry(verb, &aim.username, Some(seen.start()), "done"))
             .map_err(|missing| missing.instead_of(verb))?;
         Ok(issued(aim, stored, Origin::Existing))
     }

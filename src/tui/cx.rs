@@ -172,8 +172,8 @@ impl Cx {
         match outcome {
             // It may also be a lock that somebody else holds: a ping tells the two apart.
             Err(Error::Unavailable(_)) => self.doubt = Doubt::Yes,
-            // A fault of ours, or a deadline that passed: neither tells anything of the database.
-            Err(Error::Cancelled | Error::Internal(_)) => {}
+            // A fault of ours, a deadline that passed, a full queue: none tells anything of the database.
+            Err(Error::Cancelled | Error::Busy | Error::Internal(_)) => {}
             Ok(_) | Err(_) if self.place.is_some() => {
                 self.link = Link::Live {
                     heard: self.clock.at,

@@ -3,6 +3,8 @@
 import unittest
 
 from django.contrib.auth import get_user_model
+from knox.auth import TokenAuthentication
+from knox.models import AuthToken
 
 import support
 from support import PRIVATE, DjangoCase, create_database, dump, look_at, manage, owner, url_of
@@ -29,6 +31,17 @@ class Takeover(DjangoCase):
         self.manage("migrate", "--check")
         self.assertIn("No changes detected", self.manage("makemigrations", "--check"))
         self.manage("check", "--database", "default")
+
+    def test_nor_does_a_site_without_knox(self):
+        self.manage("migrate", "--check", "--settings=project.settings_without_knox")
+        self.assertIn("No changes detected", self.manage("makemigrations", "--check", "--settings=project.settings_without_knox"))
+
+    def test_knox_goes_on_with_its_table(self):
+        user = User.objects.create_user("harriet")
+        row, key = AuthToken.objects.create(user)
+        self.assertEqual(TokenAuthentication().authenticate_credentials(key.encode()), (user, row))
+        user.delete()
+        self.assertFalse(AuthToken.objects.filter(pk=row.pk).exists())
 
     def test_the_schema_is_the_one_that_migrate_makes(self):
         create_database("migrated_from_nothing")

@@ -114,6 +114,8 @@ const fn fatal(error: &Error) -> bool {
         | Error::ReadOnly(_)
         | Error::MissingRight(_)
         | Error::Unavailable(_)
+        | Error::Denied(_)
+        | Error::Busy
         | Error::Cancelled
         | Error::Internal(_) => true,
     }

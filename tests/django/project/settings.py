@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "rest_framework",
     "rest_framework.authtoken",
+    "knox",
 ]
 ROOT_URLCONF = "project.urls"
 USE_TZ = True

@@ -1,0 +1,217 @@
+//! Every query on `knox_authtoken`, where a key is found by its first characters and proven by its digest.
+
+use std::sync::Arc;
+
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::accounts::{self, AccountColumns, GroupNames};
+use super::rows::{Id, Instant};
+use super::schema::{auth_user, knox_authtoken};
+use super::site::Site;
+use super::{Conn, Error};
+use crate::domain::moment::Moment;
+use crate::domain::principal::{Account, Denied, Holds, Principal};
+use crate::domain::token::{KnoxDigest, KnoxKey};
+use crate::domain::user::UserId;
+
+diesel::alias!(const OTHER: Alias<Other> = knox_authtoken as other_token);
+
+/// What was found of keys that were presented.
+#[derive(Debug)]
+pub struct Found {
+    /// For each key in turn: who stands behind it, or why nobody does.
+    pub verdicts: Vec<Result<Principal, Denied>>,
+    /// Users with rows that have expired and that knox would delete at this look ([`delete_expired`]). Empty as a rule.
+    pub overdue: Vec<UserId>,
+}
+
+/// A row that a key may belong to.
+struct Candidate {
+    token_key: String,
+    /// `None` for what knox did not write, which no key has.
+    digest: Option<KnoxDigest>,
+    created: Moment,
+    expiry: Option<Moment>,
+    account: Arc<Account>,
+    /// Whether its user has any row that has expired, this one included.
+    overdue: bool,
+}
+
+type Row = (
+    String,
+    String,
+    Instant,
+    Option<Instant>,
+    bool,
+    (AccountColumns, Vec<String>),
+);
+
+impl From<Row> for Candidate {
+    fn from((token_key, digest, created, expiry, overdue, account): Row) -> Self {
+        Self {
+            token_key,
+            digest: KnoxDigest::parse(&digest),
+            created: created.into(),
+            expiry: expiry.map(Moment::from),
+            account: Arc::new(accounts::account(account)),
+            overdue,
+        }
+    }
+}
+
+/// Verifies `keys` in one round trip, as `knox.auth.TokenAuthentication` does one: of the rows with the same first
+/// characters one that has expired is passed over, the one with the key's digest decides, and its owner must be
+/// active. Rows are looked at in the order in which they were made.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn find_presented(
+    conn: &mut Conn,
+    site: &Site,
+    keys: &[KnoxKey],
+    now: Moment,
+) -> Result<Found, Error> {
+    // Postgres holds no NUL, and so no key with one.
+    let token_keys: Vec<&str> = keys
+        .iter()
+        .map(KnoxKey::token_key)
+        .filter(|start| !start.contains('\0'))
+        .collect();
+    let candidates = if token_keys.is_empty() {
+        Vec::new()
+    } else {
+        load_candidates(conn, site, &token_keys, now).await?
+    };
+    let mut overdue = Vec::new();
+    let verdicts = keys
+        .iter()
+        .map(|key| judge(key, &candidates, now, &mut overdue))
+        .collect();
+    overdue.sort_unstable();
+    overdue.dedup();
+    Ok(Found { verdicts, overdue })
+}
+
+async fn load_candidates(
+    conn: &mut Conn,
+    site: &Site,
+    token_keys: &[&str],
+    now: Moment,
+) -> Result<Vec<Candidate>, Error> {
+    let overdue = exists(
+        OTHER
+            .filter(
+                OTHER
+                    .field(knox_authtoken::user_id)
+                    .eq(knox_authtoken::user_id),
+            )
+            .filter(OTHER.field(knox_authtoken::expiry).lt(Instant(now))),
+    );
+    let query = knox_authtoken::table
+        .inner_join(auth_user::table)
+        .filter(knox_authtoken::token_key.eq_any(token_keys))
+        .order_by((knox_authtoken::created, knox_authtoken::digest))
+        .select((
+            knox_authtoken::token_key,
+            knox_authtoken::digest,
+            knox_authtoken::created,
+            knox_authtoken::expiry,
+            overdue,
+            (accounts::columns(), GroupNames::on(site)),
+        ));
+    let rows: Vec<Row> = site.query(query).load(conn).await?;
+    Ok(rows.into_iter().map(Candidate::from).collect())
+}
+
+fn judge(
+    key: &KnoxKey,
+    candidates: &[Candidate],
+    now: Moment,
+    overdue: &mut Vec<UserId>,
+) -> Result<Principal, Denied> {
+    let digest = key.digest();
+    let start = key.token_key();
+    for candidate in candidates.iter().filter(|row| row.token_key == start) {
+        if candidate.overdue {
+            overdue.push(candidate.account.id);
+        }
+        let expired = candidate.expiry.is_some_and(|expiry| expiry < now);
+        if expired || candidate.digest != Some(digest) {
+            continue;
+        }
+        return if candidate.account.is_active {
+            Ok(Principal {
+                account: Arc::clone(&candidate.account),
+                token: Holds::Knox(digest),
+                created: candidate.created,
+                expiry: candidate.expiry,
+            })
+        } else {
+            Err(Denied::Inactive)
+        };
+    }
+    Err(Denied::InvalidToken)
+}
+
+/// Inserts a token for `user`.
+///
+/// # Errors
+/// When the database refuses or is away; also when the user is gone.
+pub async fn insert_token(
+    conn: &mut Conn,
+    user: UserId,
+    key: &KnoxKey,
+    created: Moment,
+    expiry: Moment,
+) -> Result<(), Error> {
+    diesel::insert_into(knox_authtoken::table)
+        .values((
+            knox_authtoken::digest.eq(key.digest().to_string()),
+            knox_authtoken::token_key.eq(key.token_key()),
+            knox_authtoken::created.eq(Instant(created)),
+            knox_authtoken::expiry.eq(Some(Instant(expiry))),
+            knox_authtoken::user_id.eq(Id(user)),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Deletes the token of this digest and gives its owner and the first characters of its key; `None` when there is none.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn delete_token(
+    conn: &mut Conn,
+    digest: &KnoxDigest,
+) -> Result<Option<(UserId, String)>, Error> {
+    let row: Option<(Id, String)> = diesel::delete(knox_authtoken::table)
+        .filter(knox_authtoken::digest.eq(digest.to_string()))
+        .returning((knox_authtoken::user_id, knox_authtoken::token_key))
+        .get_result(conn)
+        .await
+        .optional()?;
+    Ok(row.map(|(user, token_key)| (user.0, token_key)))
+}
+
+/// Deletes every token of `user` and gives their number.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn delete_all(conn: &mut Conn, user: UserId) -> Result<usize, Error> {
+    let all = knox_authtoken::table.filter(knox_authtoken::user_id.eq(Id(user)));
+    Ok(diesel::delete(all).execute(conn).await?)
+}
+
+/// Deletes those tokens of `user` that have expired and gives their number.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn delete_expired(conn: &mut Conn, user: UserId, now: Moment) -> Result<usize, Error> {
+    let overdue = knox_authtoken::table
+        .filter(knox_authtoken::user_id.eq(Id(user)))
+        .filter(knox_authtoken::expiry.lt(Instant(now)));
+    Ok(diesel::delete(overdue).execute(conn).await?)
+}

@@ -1,0 +1,227 @@
+//! django-rest-knox's side: keys verified, and its login, logout and logoutall (`knox.auth`, `knox.views`). The
+//! listener asks.
+
+use super::{Error, Ops};
+use crate::db::compat::Knox;
+use crate::db::{self, Stop, Tx, knox_tokens, logins, users};
+use crate::domain::audit::Verb;
+use crate::domain::moment::Moment;
+use crate::domain::principal::{Account, Denied, Principal};
+use crate::domain::token::{KeyStart, KnoxDigest, KnoxKey};
+use crate::domain::user::UserId;
+use crate::text;
+
+/// How long a token lives: knox's `TOKEN_TTL`.
+const HOURS_TO_LIVE: u32 = 10;
+
+/// A knox token with its key, which nobody can read again.
+#[derive(Clone, Debug)]
+pub struct KnoxIssued {
+    /// The key.
+    pub key: KnoxKey,
+    /// When it ends.
+    pub expiry: Moment,
+}
+
+/// A change of knox's tokens.
+#[derive(Clone, Copy)]
+enum KnoxChange {
+    Insert,
+    Delete,
+}
+
+impl Ops {
+    /// Whether the database has tokens of knox that we can work on.
+    #[must_use]
+    pub fn has_knox(&self) -> bool {
+        self.why_no_knox().is_none()
+    }
+
+    /// Why not, for the log; `None` when it has.
+    #[must_use]
+    pub fn why_no_knox(&self) -> Option<String> {
+        match &self.db().shape().knox {
+            Knox::Ready { .. } => None,
+            Knox::Absent => Some("No knox_authtoken. Is knox migrated?".to_owned()),
+            Knox::Unfit(why) => Some(why.clone()),
+        }
+    }
+
+    /// Who stands behind each of `keys`, or why nobody does: one question for all of them.
+    ///
+    /// Where the look comes upon users with tokens that have expired, those are deleted as knox does; a role that may
+    /// not leaves them.
+    ///
+    /// # Errors
+    /// When the database is away or has no tokens of knox.
+    pub async fn knox_verify_many(
+        &self,
+        keys: &[KnoxKey],
+    ) -> Result<Vec<Result<Principal, Denied>>, Error> {
+        self.allow_knox(None)?;
+        let mut conn = self.db().conn().await?;
+        let stop = Stop::of(&conn);
+        let now = Moment::now();
+        let work = knox_tokens::find_presented(&mut conn, self.db().site(), keys, now);
+        let found = self.db().obey(&self.cancel, stop, work).await?;
+        drop(conn);
+        if !found.overdue.is_empty() {
+            self.delete_expired(&found.overdue, now).await;
+        }
+        Ok(found.verdicts)
+    }
+
+    /// Who stands behind `key`.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] when nobody does; also as [`Ops::knox_verify_many`].
+    pub async fn knox_verify(&self, key: &KnoxKey) -> Result<Principal, Error> {
+        let verdicts = self.knox_verify_many(std::slice::from_ref(key)).await?;
+        let verdict = verdicts.into_iter().next();
+        Ok(verdict.unwrap_or(Err(Denied::InvalidToken))?)
+    }
+
+    /// Makes a token for who gave his password (`knox.views.LoginView`), and notes the login as Django's signal
+    /// `user_logged_in` does. A user may have any number of them.
+    ///
+    /// # Errors
+    /// [`Error::MissingRight`] or [`Error::ReadOnly`] when none may be made.
+    pub async fn knox_login(&self, account: &Account) -> Result<KnoxIssued, Error> {
+        self.allow_knox(Some(KnoxChange::Insert))?;
+        let audit = self.inner.audit.open()?;
+        let key = KnoxKey::make("")?;
+        let now = Moment::now();
+        let expiry = now.plus_hours(HOURS_TO_LIVE);
+        let mut tx = self.db().begin().await?;
+        let inserted = knox_tokens::insert_token(tx.conn(), account.id, &key, now, expiry).await;
+        match self.db().explain(inserted).await {
+            Err(db::Error::Orphan(_)) => return Err(Error::no_user(&account.username)),
+            other => other?,
+        }
+        self.note_login(&mut tx, account, now).await?;
+        let start = key.start();
+        self.finish(
+            tx,
+            Some(audit),
+            Verb::Login,
+            &account.username,
+            Some(&start),
+        )
+        .await?;
+        Ok(KnoxIssued { key, expiry })
+    }
+
+    /// Deletes the token of this digest (`knox.views.LogoutView`). One that is gone already is no error there.
+    ///
+    /// # Errors
+    /// [`Error::MissingRight`] or [`Error::ReadOnly`] when it may not be deleted.
+    pub async fn knox_logout(&self, digest: &KnoxDigest) -> Result<(), Error> {
+        self.allow_knox(Some(KnoxChange::Delete))?;
+        let audit = self.inner.audit.open()?;
+        let mut tx = self.db().begin().await?;
+        let deleted = knox_tokens::delete_token(tx.conn(), digest).await;
+        let Some((user, token_key)) = self.db().explain(deleted).await? else {
+            return Ok(tx.rollback().await?);
+        };
+        let name = self.name_of(&mut tx, user).await?;
+        let start = KeyStart::of(&token_key);
+        self.finish(tx, Some(audit), Verb::Logout, &name, Some(&start))
+            .await
+    }
+
+    /// Deletes all of a user's tokens (`knox.views.LogoutAllView`).
+    ///
+    /// # Errors
+    /// As [`Ops::knox_logout`].
+    pub async fn knox_logout_all(&self, user: UserId) -> Result<(), Error> {
+        self.allow_knox(Some(KnoxChange::Delete))?;
+        let audit = self.inner.audit.open()?;
+        let mut tx = self.db().begin().await?;
+        let deleted = knox_tokens::delete_all(tx.conn(), user).await;
+        if self.db().explain(deleted).await? == 0 {
+            return Ok(tx.rollback().await?);
+        }
+        let name = self.name_of(&mut tx, user).await?;
+        self.finish(tx, Some(audit), Verb::Logoutall, &name, None)
+            .await
+    }
+
+    /// Says why the tokens of knox cannot be read, or changed so.
+    fn allow_knox(&self, change: Option<KnoxChange>) -> Result<(), Error> {
+        let shape = self.db().shape();
+        let Knox::Ready { insert, delete } = shape.knox else {
+            return Err(Error::MissingRight(self.why_no_knox().unwrap_or_default()));
+        };
+        let (may, verb) = match change {
+            None => return Ok(()),
+            Some(KnoxChange::Insert) => (insert, "insert into"),
+            Some(KnoxChange::Delete) => (delete, "delete from"),
+        };
+        if shape.access.read_only {
+            return Err(Error::ReadOnly(format!(
+                "READ ONLY: this session on {} may not change anything.",
+                self.place().name
+            )));
+        }
+        if may {
+            return Ok(());
+        }
+        Err(Error::MissingRight(format!(
+            "Role {} may not {verb} knox_authtoken.",
+            shape.access.role
+        )))
+    }
+
+    /// Sets `last_login` where there is such a column and the role may: a login is no worse without.
+    async fn note_login(&self, tx: &mut Tx, account: &Account, now: Moment) -> Result<(), Error> {
+        let access = &self.db().shape().access;
+        if !self.db().site().has_last_login {
+            return Ok(());
+        }
+        if !access.update_last_login {
+            self.inner.told.last_login.call_once(|| {
+                tracing::warn!(
+                    "role {} may not update {}.last_login on {}: logins are not noted there",
+                    access.role,
+                    self.user_table(),
+                    self.place().name
+                );
+            });
+            return Ok(());
+        }
+        let set = logins::set_last_login(tx.conn(), self.db().site(), account.id, now).await;
+        Ok(self.db().explain(set).await?)
+    }
+
+    async fn name_of(&self, tx: &mut Tx, user: UserId) -> Result<String, Error> {
+        let row = users::find_by_id(tx.conn(), self.db().site(), user).await?;
+        Ok(row.map_or_else(|| user.to_string(), |row| row.user.username))
+    }
+
+    /// Deletes what has expired. The answer to whoever came upon it does not hang on that, so a failure is only told to
+    /// the log; and since nobody asked for it, the audit has no line of it.
+    async fn delete_expired(&self, owners: &[UserId], now: Moment) {
+        let may = self.allow_knox(Some(KnoxChange::Delete));
+        let done = match may {
+            Ok(()) => self.try_delete_expired(owners, now).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            self.inner.told.expired.call_once(|| {
+                tracing::warn!(
+                    "expired tokens of knox on {} are refused, and stay in the table: {}",
+                    self.place().name,
+                    text::safe(&error.to_string())
+                );
+            });
+        }
+    }
+
+    async fn try_delete_expired(&self, owners: &[UserId], now: Moment) -> Result<(), Error> {
+        let mut conn = self.db().conn().await?;
+        for owner in owners {
+            knox_tokens::delete_expired(&mut conn, *owner, now).await?;
+        }
+        Ok(())
+    }
+}
