@@ -3,11 +3,13 @@
 import unittest
 
 from django.contrib.auth import get_user_model
-from knox.auth import TokenAuthentication
-from knox.models import AuthToken
 
 import support
 from support import PRIVATE, DjangoCase, create_database, dump, look_at, manage, owner, url_of
+
+# Knox reads Django's settings as soon as it is imported, and those want what `support` sets.
+from knox.auth import TokenAuthentication  # isort: skip
+from knox.models import AuthToken  # isort: skip
 
 User = get_user_model()
 

@@ -9,6 +9,7 @@ use tokenward::ops::{AuditLog, Error};
 use super::{audit_lines, users};
 use crate::support::place::{self, Place, actor, pool};
 
+const KNOX: &str = "2025-04-02-000005_knox";
 const OURS: &str = "2026-11-24-000001_auto_token";
 
 /// Everything that a migration can make, a line each.
@@ -63,7 +64,7 @@ fn names(steps: &[Step]) -> Vec<&str> {
 async fn an_empty_database_gets_all_and_the_plan_is_what_runs() {
     let place = place::empty().await;
     let steps = plan(&place).await;
-    assert_eq!(steps.len(), 5);
+    assert_eq!(steps.len(), 6);
     assert_eq!(
         place
             .one::<i64>("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
@@ -75,8 +76,8 @@ async fn an_empty_database_gets_all_and_the_plan_is_what_runs() {
     assert_eq!(plan(&place).await, []);
     assert_eq!(apply(&place).await.unwrap(), [""; 0]);
     let said = audit_lines(&place);
-    assert_eq!(said.len(), 5);
-    assert_eq!(said[4], format!("migrate : done: {OURS}"));
+    assert_eq!(said.len(), 6);
+    assert_eq!(said[5], format!("migrate : done: {OURS}"));
 
     // What the plan shows, run by hand, makes the same but for Diesel's own count of what it ran.
     let by_hand = place::empty().await;
@@ -138,13 +139,51 @@ async fn undo_keeps_the_tables_that_we_made_for_django() {
     assert_eq!(place.one::<String>(SCHEMA).await, before);
 }
 
+/// Takes back what the migration of knox made, as if a release from before it had made the database.
+const BEFORE_KNOX: &str = "DROP TABLE knox_authtoken; DELETE FROM django_migrations WHERE app = 'knox'; \
+     DELETE FROM tokenward.__diesel_schema_migrations WHERE version = '20250402000005'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_an_older_release_gets_the_table_of_knox() {
+    let place = place::fresh().await;
+    let (made, applied) = (
+        place.one::<String>(SCHEMA).await,
+        "SELECT string_agg(name, ' ' ORDER BY id) FROM django_migrations WHERE app = 'knox'",
+    );
+    let names_of_knox: String = place.one(applied).await;
+    place.sql(BEFORE_KNOX).await;
+    assert_eq!(names(&plan(&place).await), [KNOX]);
+    assert_eq!(apply(&place).await.unwrap(), [KNOX]);
+    assert_eq!(place.one::<String>(SCHEMA).await, made);
+    assert_eq!(place.one::<String>(applied).await, names_of_knox);
+    assert_eq!(plan(&place).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_site_brought_its_own_knox_nothing_of_it_is_touched() {
+    let own_table = "CREATE TABLE knox_authtoken (digest varchar(64) PRIMARY KEY)";
+    let elsewhere =
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('knox', '0001_initial', now())";
+    for own in [own_table, elsewhere] {
+        let place = place::fresh().await;
+        place.sql(BEFORE_KNOX).await;
+        place.sql(own).await;
+        let before: String = place.one(SCHEMA).await;
+        let rows = "SELECT count(*) FROM django_migrations WHERE app = 'knox'";
+        let noted: i64 = place.one(rows).await;
+        assert_eq!(apply(&place).await.unwrap(), [KNOX]);
+        assert_eq!(place.one::<String>(SCHEMA).await, before);
+        assert_eq!(place.one::<i64>(rows).await, noted);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_at_once_one_does_it_and_the_other_finds_it_done() {
     let place = place::empty().await;
     let (one, two) = tokio::join!(apply(&place), apply(&place));
     let mut made = [one.unwrap().len(), two.unwrap().len()];
     made.sort_unstable();
-    assert_eq!(made, [0, 5]);
+    assert_eq!(made, [0, 6]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
