@@ -17,6 +17,7 @@ pub mod verify;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::db::users::{Count, Counts, Reach, UsersQuery};
@@ -68,6 +69,8 @@ struct Inner {
     actor: Actor,
     audit: AuditLog,
     format: KeyFormat,
+    /// Held by whoever deletes tokens of knox that have expired.
+    cleaning: Mutex<()>,
     /// What the log is told once and not at every request.
     told: Told,
 }
@@ -185,6 +188,7 @@ impl Ops {
             actor,
             audit,
             format,
+            cleaning: Mutex::new(()),
             told: Told::nothing(),
         };
         Self {

@@ -38,8 +38,11 @@ pub(super) fn columns() -> _ {
     )
 }
 
-/// An account as selected.
-pub(super) fn account((row, groups): (AccountColumns, Vec<String>)) -> Account {
+/// [`columns()`] and [`GroupNames`], as selected.
+pub type AccountRow = (AccountColumns, Vec<String>);
+
+/// Turns a selected row into the domain's.
+pub(super) fn account((row, groups): AccountRow) -> Account {
     Account {
         id: row.id.0,
         username: row.username,

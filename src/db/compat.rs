@@ -106,7 +106,7 @@ struct Column {
     #[diesel(sql_type = Bool)]
     may_delete: bool,
     #[diesel(sql_type = Bool)]
-    may_update_column: bool,
+    writable: bool,
     #[diesel(sql_type = Bool)]
     may_read_groups: bool,
     #[diesel(sql_type = Text)]
@@ -131,7 +131,7 @@ SELECT asked.name AS asked,
        coalesce(has_table_privilege(c.oid, 'UPDATE') OR has_any_column_privilege(c.oid, 'UPDATE'), false)
            AS may_update,
        coalesce(has_table_privilege(c.oid, 'DELETE'), false) AS may_delete,
-       coalesce(has_column_privilege(c.oid, a.attnum, 'UPDATE'), false) AS may_update_column,
+       coalesce(has_column_privilege(c.oid, a.attnum, 'UPDATE'), false) AS writable,
        (SELECT count(*) = 3 AND bool_and(has_table_privilege(g.oid, 'SELECT'))
           FROM unnest(ARRAY[to_regclass('auth_group'), to_regclass('auth_user_groups'),
                             to_regclass('auth_user_user_permissions')]) AS g(oid)
@@ -184,7 +184,7 @@ pub async fn read_shape(conn: &mut Conn, users: &UserTable) -> Result<Shape, Err
     let may_update = |name: &str| {
         user_columns
             .iter()
-            .any(|column| column.name.as_deref() == Some(name) && column.may_update_column)
+            .any(|column| column.name.as_deref() == Some(name) && column.writable)
     };
     let access = Access {
         role: user.role.clone(),

@@ -6,7 +6,7 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::accounts::{self, AccountColumns, GroupNames};
+use super::accounts::{self, AccountRow, GroupNames};
 use super::rows::{Id, Instant};
 use super::schema::{auth_user, knox_authtoken};
 use super::site::Site;
@@ -39,14 +39,7 @@ struct Candidate {
     overdue: bool,
 }
 
-type Row = (
-    String,
-    String,
-    Instant,
-    Option<Instant>,
-    bool,
-    (AccountColumns, Vec<String>),
-);
+type Row = (String, String, Instant, Option<Instant>, bool, AccountRow);
 
 impl From<Row> for Candidate {
     fn from((token_key, digest, created, expiry, overdue, account): Row) -> Self {

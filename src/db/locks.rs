@@ -54,7 +54,8 @@ WITH held AS (
       FROM pg_catalog.pg_locks l
      WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-       AND l.relation IN (to_regclass('authtoken_token')::oid, to_regclass($1)::oid)
+       AND l.relation IN (to_regclass('authtoken_token')::oid, to_regclass('knox_authtoken')::oid,
+                          to_regclass($1)::oid)
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks w WHERE w.pid = l.pid AND NOT w.granted)
      ORDER BY l.pid, weakness
 )

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 
-use super::accounts::{self, AccountColumns, GroupNames};
+use super::accounts::{self, AccountRow, GroupNames};
 use super::rows::{Id, Instant};
 use super::schema::{UserKey, auth_user};
 use super::site::Site;
@@ -58,7 +58,7 @@ pub async fn find_login(
     let query = auth_user::table
         .filter(auth_user::username.eq(username))
         .select(((accounts::columns(), GroupNames::on(site)), password));
-    let row: Option<((AccountColumns, Vec<String>), Option<String>)> =
+    let row: Option<(AccountRow, Option<String>)> =
         site.query(query).get_result(conn).await.optional()?;
     Ok(row.map(|(account, encoded)| Login {
         account: accounts::account(account),

@@ -7,6 +7,10 @@ use diesel::result::QueryResult;
 
 /// The site's user table.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what a table has is independent of what else it has"
+)]
 pub struct Site {
     /// As SQL names it: each part quoted, with its schema where one was configured.
     pub user_table: String,

@@ -1,6 +1,8 @@
 //! django-rest-knox's side: keys verified, and its login, logout and logoutall (`knox.auth`, `knox.views`). The
 //! listener asks.
 
+use std::time::Duration;
+
 use super::{Error, Ops};
 use crate::db::compat::Knox;
 use crate::db::{self, Stop, Tx, knox_tokens, logins, users};
@@ -13,6 +15,9 @@ use crate::text;
 
 /// How long a token lives: knox's `TOKEN_TTL`.
 const HOURS_TO_LIVE: u32 = 10;
+
+/// So long an answer waits for what has expired to be deleted.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A knox token with its key, which nobody can read again.
 #[derive(Clone, Debug)]
@@ -66,7 +71,11 @@ impl Ops {
         let found = self.db().obey(&self.cancel, stop, work).await?;
         drop(conn);
         if !found.overdue.is_empty() {
-            self.delete_expired(&found.overdue, now).await;
+            let (ops, owners) = (self.clone(), found.overdue);
+            let work = tokio::spawn(async move { ops.delete_expired(&owners, now).await });
+            // Done before the answer, as in knox. But somebody may hold a lock on a row, and the answer does not hang on
+            // it: then the work goes on by itself, for as long as a connection waits for a lock.
+            let _ = tokio::time::timeout(PATIENCE, work).await;
         }
         Ok(found.verdicts)
     }
@@ -198,9 +207,13 @@ impl Ops {
         Ok(row.map_or_else(|| user.to_string(), |row| row.user.username))
     }
 
-    /// Deletes what has expired. The answer to whoever came upon it does not hang on that, so a failure is only told to
-    /// the log; and since nobody asked for it, the audit has no line of it.
+    /// Deletes what has expired. A failure is only told to the log; and since nobody asked for it, the audit has no line
+    /// of it. One at a time: if it waits for a lock, the others leave it to the next look, rather than wait with it on
+    /// every connection of the pool.
     async fn delete_expired(&self, owners: &[UserId], now: Moment) {
+        let Ok(_turn) = self.inner.cleaning.try_lock() else {
+            return;
+        };
         let may = self.allow_knox(Some(KnoxChange::Delete));
         let done = match may {
             Ok(()) => self.try_delete_expired(owners, now).await,

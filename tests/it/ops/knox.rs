@@ -10,7 +10,7 @@ use tokenward::domain::token::{KnoxDigest, KnoxKey};
 use tokenward::domain::user::UserId;
 use tokenward::ops::{Error, Ops};
 
-use super::{audit_lines, with_users};
+use super::{SOMEBODY_WAITS, audit_lines, wait_until, with_users};
 use crate::support::place::Place;
 
 const HOUR: i64 = 3_600_000_000;
@@ -169,6 +169,26 @@ async fn a_live_key_clears_its_users_expired_ones_even_when_he_is_off() {
         .await;
     assert_eq!(whose(&ops, &live).await, Err(Denied::InvalidToken));
     assert_eq!(rows_of(&place, 1).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_on_what_has_expired_holds_up_no_answer() {
+    let place = with_users(1).await;
+    let ops = place.ops().await;
+    insert(&place, &key("dead"), 1, "'2020-01-01'").await;
+    insert(&place, &key("live"), 1, "NULL").await;
+    let other = place.client().await;
+    other
+        .batch_execute("BEGIN; SELECT FROM knox_authtoken WHERE token_key = 'dead' FOR UPDATE")
+        .await
+        .unwrap();
+    // Every connection of the pool would wait, if each look did.
+    for _ in 0..8 {
+        assert_eq!(whose(&ops, &key("live")).await.unwrap(), "user1");
+    }
+    wait_until(&place, SOMEBODY_WAITS).await;
+    other.batch_execute("COMMIT").await.unwrap();
+    wait_until(&place, "SELECT count(*) = 1 FROM knox_authtoken").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
