@@ -49,6 +49,8 @@ pub struct Db {
 pub struct Pool {
     connector: Arc<connect::Connector>,
     sessions: connect::Pool,
+    /// The private server that the sessions are on, if they are.
+    home: Option<private::Home>,
 }
 
 /// So many connections serve a console with a list, a search and a long run at the same time.
@@ -66,6 +68,17 @@ impl Pool {
         Self {
             connector,
             sessions,
+            home: None,
+        }
+    }
+
+    /// The same on the private server of `home`, of which the caller holds a lease. Where it was killed under us, it is
+    /// started again.
+    #[must_use]
+    pub fn on_private(connector: connect::Connector, home: private::Home) -> Self {
+        Self {
+            home: Some(home),
+            ..Self::new(connector)
         }
     }
 
@@ -74,7 +87,14 @@ impl Pool {
     /// # Errors
     /// When none can be made, or none becomes free in time.
     pub async fn get(&self) -> Result<Pooled, Error> {
-        Ok(self.sessions.get().await?)
+        let taken = self.sessions.get().await;
+        if let (Err(connect::Error::Unreachable { .. }), Some(home)) = (&taken, &self.home) {
+            let started = private::open(home, &mut |step| tracing::info!("{step}")).await;
+            // This lease may go: the one that our caller holds keeps the server up.
+            drop(started.map_err(|error| Error::Unavailable(error.to_string()))?);
+            return Ok(self.sessions.get().await?);
+        }
+        Ok(taken?)
     }
 
     /// Asks the server to give up what `stop` stands for. A request that fails is only a query that runs on to its

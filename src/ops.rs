@@ -37,7 +37,7 @@ use audit::OpenAudit;
 use crate::db::{self, Db, Stop, Tx};
 use crate::domain::audit::{Actor, Entry, Verb};
 use crate::domain::moment::Moment;
-use crate::domain::token::{CoveredKey, KeyFormat, KeyStart};
+use crate::domain::token::{CoveredKey, Issued, KeyFormat, KeyStart};
 use crate::domain::user::{UserId, UserRow};
 
 /// What the header tells of the database.
@@ -117,6 +117,16 @@ impl From<&UserRow> for Aim {
     }
 }
 
+impl From<&Issued> for Aim {
+    fn from(issued: &Issued) -> Self {
+        Self {
+            id: issued.user_id,
+            username: issued.username.clone(),
+            seen: Some(CoveredKey::of(&issued.key)),
+        }
+    }
+}
+
 /// Whether a change is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -134,6 +144,16 @@ pub enum Purpose {
     Show,
     /// To be sent to the clipboard or a file.
     Copy,
+}
+
+impl Purpose {
+    /// The word for it in the audit.
+    const fn verb(self) -> Verb {
+        match self {
+            Self::Show => Verb::Show,
+            Self::Copy => Verb::Copy,
+        }
+    }
 }
 
 /// What can be changed, for asking whether it may be.

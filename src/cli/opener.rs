@@ -143,8 +143,10 @@ impl Opener {
         access: Access,
         say: Say,
     ) -> Result<(Db, PlaceInfo), Error> {
-        let reached = self.reach_private(database, access, say).await?;
-        let mut session = self.private_session(&reached, database).await?;
+        let (reached, mut session) = match self.join_private(database, access).await? {
+            Some(joined) => joined,
+            None => self.enter_private(database, access, say).await?,
+        };
         if !is_current(&mut session).await? {
             // Whatever this run may do, the database has to be made.
             let making = self.reach_private(database, Access::ReadWrite, say).await?;
@@ -220,7 +222,17 @@ impl Opener {
         say: Say,
     ) -> Result<Reached, Error> {
         let url = self.private_url(database, say).await?;
-        let target = Target::resolve(&url, &Environment::new(None, None))
+        self.reached_private(&url, database, access)
+    }
+
+    /// What reaches `database` of the private server by its `url`.
+    fn reached_private(
+        &self,
+        url: &Secret<String>,
+        database: &str,
+        access: Access,
+    ) -> Result<Reached, Error> {
+        let target = Target::resolve(url, &Environment::new(None, None))
             .map_err(|error| Error::Internal(error.to_string()))?;
         let settings = Settings {
             access: session_access(access),
@@ -228,7 +240,7 @@ impl Opener {
         };
         let name = if database == MAIN { PRIVATE } else { database };
         Ok(Reached {
-            pool: Pool::new(Connector::new(target, settings)),
+            pool: Pool::on_private(Connector::new(target, settings), self.home()),
             place: PlaceInfo {
                 name: name.to_owned(),
                 read_only: access == Access::ReadOnly,
@@ -237,9 +249,32 @@ impl Opener {
         })
     }
 
-    /// A session on `database` of the private server; the database is made if it is not there.
-    async fn private_session(&self, reached: &Reached, database: &str) -> Result<Pooled, Error> {
-        match reached.pool.get().await {
+    /// A session on `database` of the private server, if that runs and lets us in; the usual case, and the quick one.
+    async fn join_private(
+        &self,
+        database: &str,
+        access: Access,
+    ) -> Result<Option<(Reached, Pooled)>, Error> {
+        let mut held = self.lease.lock().await;
+        let Some(lease) = private::join(&self.home()).await.map_err(away)? else {
+            return Ok(None);
+        };
+        let reached = self.reached_private(&lease.url(database), database, access)?;
+        *held = Some(lease);
+        let session = reached.pool.get().await;
+        // Whatever is the matter, entering from the start mends it or names it.
+        Ok(session.ok().map(|session| (reached, session)))
+    }
+
+    /// The same, with all that may be missing made on the way: the server, its start, the database.
+    async fn enter_private(
+        &self,
+        database: &str,
+        access: Access,
+        say: Say,
+    ) -> Result<(Reached, Pooled), Error> {
+        let reached = self.reach_private(database, access, say).await?;
+        let session = match reached.pool.get().await {
             Err(db::Error::NoDatabase(_)) => {
                 let held = self.lease.lock().await;
                 if let Some(lease) = held.as_ref() {
@@ -247,10 +282,11 @@ impl Opener {
                         .await
                         .map_err(away)?;
                 }
-                Ok(reached.pool.get().await?)
+                reached.pool.get().await?
             }
-            other => Ok(other?),
-        }
+            other => other?,
+        };
+        Ok((reached, session))
     }
 
     /// The address of `database` on the private server, which is started, and kept for this run.

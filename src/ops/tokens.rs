@@ -152,10 +152,7 @@ impl Ops {
             .seen
             .as_ref()
             .ok_or_else(|| Error::no_token(&aim.username))?;
-        let verb = match purpose {
-            Purpose::Show => Verb::Show,
-            Purpose::Copy => Verb::Copy,
-        };
+        let verb = purpose.verb();
         let mut audit = self.inner.audit.open()?;
         let mut conn = self.db().conn().await?;
         let stored = drf_tokens::find_token(&mut conn, aim.id).await;
@@ -168,6 +165,22 @@ impl Ops {
             .append(&self.entry(verb, &aim.username, Some(seen.start()), "done"))
             .map_err(|missing| missing.instead_of(verb))?;
         Ok(issued(aim, stored, Origin::Existing))
+    }
+
+    /// Writes to the audit that keys which were made just now, and are at hand, are shown or copied. To be called
+    /// before they are.
+    ///
+    /// # Errors
+    /// When the audit cannot be written; then they may not be.
+    pub fn hand_out(&self, made: &[Aim], purpose: Purpose) -> Result<(), Error> {
+        let mut audit = self.inner.audit.open()?;
+        let verb = purpose.verb();
+        for aim in made {
+            audit
+                .append(&self.entry(verb, &aim.username, aim.seen.as_ref().map(CoveredKey::start), "done"))
+                .map_err(|missing| missing.instead_of(verb))?;
+        }
+        Ok(())
     }
 
     /// Makes `change` to each of `aims`, each in a transaction of its own: what fails fails alone, and what is

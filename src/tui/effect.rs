@@ -104,6 +104,28 @@ impl Use {
     }
 }
 
+/// What is done with the fresh keys of a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandOut {
+    /// `x`: they are shown for a while.
+    Show,
+    /// `y`: the only one goes to the clipboard.
+    Copy,
+    /// `w`: they go into a file.
+    Write,
+}
+
+impl HandOut {
+    /// What the audit is told.
+    #[must_use]
+    pub const fn purpose(self) -> Purpose {
+        match self {
+            Self::Show => Purpose::Show,
+            Self::Copy | Self::Write => Purpose::Copy,
+        }
+    }
+}
+
 /// How a key is written for where it is pasted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -146,6 +168,8 @@ pub enum Question {
     Detail(UserId),
     /// The key of a row in clear, which is audited.
     Reveal(Aim, Use),
+    /// That these fresh keys are handed out, which is audited before they are.
+    HandOut(Vec<Aim>, HandOut),
     /// What this key is worth.
     Verify(Sealed),
     /// How many users have a token, and to how many this plan would give one.
@@ -160,9 +184,11 @@ impl Question {
     pub const fn deadline(&self) -> Duration {
         match self {
             Self::Ping => Duration::from_secs(5),
-            Self::Detail(_) | Self::Reveal(..) | Self::Verify(_) | Self::Audit(_) => {
-                Duration::from_secs(10)
-            }
+            Self::Detail(_)
+            | Self::Reveal(..)
+            | Self::HandOut(..)
+            | Self::Verify(_)
+            | Self::Audit(_) => Duration::from_secs(10),
             Self::Users(_) | Self::Estimate => Duration::from_secs(30),
             // Reads the whole table, and nobody types while it does.
             Self::Counts(_) => Duration::from_mins(2),

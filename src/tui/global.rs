@@ -8,8 +8,9 @@ use crate::tui::effect::{Effect, Leave, Slot};
 use crate::tui::keys::{Action, Binding, Key};
 use crate::tui::message::Message;
 use crate::tui::modal::{Choose, Command, Commands, Confirm, Item, Kind, Need, Report};
-use crate::tui::model::{Link, Model, Tone};
+use crate::tui::model::{Link, Model, Stopping, Tone};
 use crate::tui::screens::{self, ScreenId};
+use crate::tui::text::{grouped, whole};
 use crate::tui::widgets::field::Field;
 use crate::tui::{link, update};
 
@@ -28,6 +29,8 @@ pub enum Global {
     Help,
     /// The list of profiles.
     Profiles,
+    /// The work that runs.
+    Jobs,
     /// Times relative, local, in UTC.
     Time,
     /// Ask the database again.
@@ -90,6 +93,7 @@ pub const KEYS: &[Binding<Model, Global>] = &[
         "another database",
         Global::Profiles,
     ),
+    Binding::looks("jobs", &[], "the work that runs", Global::Jobs),
     Binding::looks(
         "time",
         &[Key::char('t')],
@@ -163,6 +167,11 @@ pub fn update(model: &mut Model, wish: Global) -> Vec<Effect> {
             profiles(model, None);
             Vec::new()
         }
+        Global::Jobs => {
+            let said = jobs(model);
+            model.cx.say(Tone::Plain, said);
+            Vec::new()
+        }
         Global::Time => {
             model.cx.time = match model.cx.time {
                 TimeStyle::Relative => TimeStyle::Local,
@@ -195,6 +204,27 @@ pub fn update(model: &mut Model, wish: Global) -> Vec<Effect> {
         Global::Stop if model.cx.job.is_some() => update::update_now(model, Message::StopJob),
         Global::Stop => vec![Effect::Quit(Leave::Interrupted)],
     }
+}
+
+/// How far the work is.
+fn jobs(model: &Model) -> String {
+    let Some(job) = &model.cx.job else {
+        return "No work is under way.".to_owned();
+    };
+    let reached = job.progress.reached();
+    let far = match job.progress.total {
+        Some(total) => format!("{} of {}", grouped(reached), grouped(total)),
+        None => "counting".to_owned(),
+    };
+    let left = match job.progress.left {
+        Some(left) => format!(", {} left", whole(left.as_secs())),
+        None => String::new(),
+    };
+    let end = match job.stopping {
+        Stopping::No => "Ctrl-c stops it",
+        Stopping::Asked => "it was told to stop",
+    };
+    format!("{}: {far}{left}. {end}.", job.verb)
 }
 
 /// Leaving stops the work that runs, so it asks.
@@ -317,14 +347,15 @@ fn commands(model: &Model) -> Commands {
 /// The help of the present screen, out of the tables.
 fn help(model: &Model) -> Report {
     let line = |action: &Action| {
-        let keys: Vec<String> = model
-            .cx
-            .keys
-            .keys(action)
-            .iter()
-            .map(Key::to_string)
-            .collect();
-        format!("{:<14} {}", keys.join(" "), action.help)
+        let keys = match model.cx.keys.keys(action) {
+            [] => format!(":{}", action.name),
+            keys => keys
+                .iter()
+                .map(Key::to_string)
+                .collect::<Vec<_>>()
+                .join(" "),
+        };
+        format!("{keys:<14} {}", action.help)
     };
     let mut lines = vec![format!("{}:", model.screen.title())];
     lines.extend(screens::offered(model).into_iter().map(line));

@@ -4,7 +4,7 @@
 use crate::domain::token::{CoveredKey, Issued};
 use crate::ops::Aim;
 use crate::text;
-use crate::tui::effect::{Effect, Form, Keep, Question, Sealed, Slot, Use};
+use crate::tui::effect::{Effect, Form, HandOut, Keep, Question, Sealed, Slot, Use};
 use crate::tui::modal::{Keys, KeysOf, Kind};
 use crate::tui::model::{Cx, Manner};
 
@@ -41,36 +41,49 @@ fn copy(issued: &Issued, form: Form) -> Effect {
     }
 }
 
-/// The keys in the top dialog.
-fn at_hand(cx: &Cx) -> &[Issued] {
-    match cx.modals.last().map(|modal| &modal.kind) {
-        Some(Kind::Keys(keys)) => &keys.issued,
-        Some(_) | None => &[],
+/// The dialog of fresh keys, if that is the top one.
+fn fresh(cx: &mut Cx) -> Option<&mut Keys> {
+    match cx.modals.last_mut().map(|modal| &mut modal.kind) {
+        Some(Kind::Keys(keys)) if keys.origin == KeysOf::Made => Some(keys),
+        Some(_) | None => None,
     }
 }
 
-/// `y` in the dialog of a new key.
-pub fn copy_issued(cx: &Cx, form: Form) -> Vec<Effect> {
-    at_hand(cx)
-        .iter()
-        .map(|issued| copy(issued, form))
-        .take(1)
-        .collect()
+/// `y`, `x` or `w` in the dialog of fresh keys: first the audit has to know.
+pub fn ask_to_hand_out(what: HandOut, cx: &mut Cx) -> Vec<Effect> {
+    let Some(keys) = fresh(cx) else {
+        return Vec::new();
+    };
+    let aims = keys.issued.iter().map(Aim::from).collect();
+    let question = Question::HandOut(aims, what);
+    vec![cx.ask(Slot::Reveal, Manner::Loud, question)]
 }
 
-/// `w` in that dialog: one key alone, several with their users' names before them.
-pub fn write_issued(cx: &Cx) -> Vec<Effect> {
-    let issued = at_hand(cx);
-    let text = match issued {
-        [] => return Vec::new(),
-        [one] => format!("{}\n", one.key.expose()),
-        many => many.iter().fold(String::new(), |text, issued| {
-            text + issued.key.expose() + "\t" + &text::safe(&issued.username) + "\n"
-        }),
+/// The audit knows. Where the dialog was closed meanwhile nothing more happens.
+pub fn hand_out(what: HandOut, cx: &mut Cx) -> Vec<Effect> {
+    let until = cx.clock.at + cx.settings.reveal;
+    let Some(keys) = fresh(cx) else {
+        return Vec::new();
     };
-    vec![Effect::Write {
+    match (what, keys.issued.as_slice()) {
+        (HandOut::Show, _) => {
+            keys.until = Some(until);
+            Vec::new()
+        }
+        (HandOut::Copy, [one]) => vec![copy(one, Form::Key)],
+        (HandOut::Copy | HandOut::Write, []) | (HandOut::Copy, _) => Vec::new(),
+        (HandOut::Write, [one]) => vec![write(format!("{}\n", one.key.expose()))],
+        (HandOut::Write, many) => vec![write(many.iter().fold(String::new(), |text, issued| {
+            text + issued.key.expose() + "\t" + &text::safe(&issued.username) + "\n"
+        }))],
+    }
+}
+
+/// Writes keys to a file: one alone, several with their users' names behind them.
+fn write(text: String) -> Effect {
+    Effect::Write {
         stem: "keys",
         extension: "txt",
         text: Sealed::new(text),
-    }]
+    }
 }

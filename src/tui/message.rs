@@ -7,7 +7,7 @@ use ratatui::layout::Size;
 use crate::domain::token::Issued;
 use crate::ops::Error;
 use crate::ops::progress::Progress;
-use crate::tui::effect::{Form, Sealed, Ticket, Use};
+use crate::tui::effect::{HandOut, Sealed, Ticket, Use};
 use crate::tui::global::Global;
 use crate::tui::keys::Key;
 use crate::tui::model::Place;
@@ -55,10 +55,17 @@ pub enum Message {
         /// The key.
         outcome: Result<Issued, Error>,
     },
-    /// `y` in the dialog that holds fresh keys.
-    CopyIssued(Form),
-    /// `w` in that dialog.
-    WriteIssued,
+    /// `y`, `x` or `w` in the dialog that holds fresh keys.
+    HandOut(HandOut),
+    /// That is in the audit, or not.
+    HandedOut {
+        /// Of the question.
+        ticket: Ticket,
+        /// What is done with them.
+        what: HandOut,
+        /// Whether the audit took it.
+        outcome: Result<(), Error>,
+    },
     /// A text is on its way to the clipboard, or not.
     Sent {
         /// What it is called.

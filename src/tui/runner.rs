@@ -253,6 +253,16 @@ impl Runner {
                     Message::Audit(audit::Message::Read { ticket, outcome })
                 });
             }
+            Question::HandOut(aims, what) => {
+                let work = async move { ops.hand_out(&aims, what.purpose()) };
+                self.answer(limits.hold(work, Late::Slow), move |outcome| {
+                    Message::HandedOut {
+                        ticket,
+                        what,
+                        outcome,
+                    }
+                });
+            }
             Question::Reveal(aim, wanted) => {
                 let work = async move { ops.reveal(&aim, wanted.purpose()).await };
                 self.answer(limits.hold(work, Late::Slow), move |outcome| {

@@ -57,8 +57,19 @@ pub fn update_now(model: &mut Model, message: Message) -> Vec<Effect> {
             }
             None => Vec::new(),
         },
-        Message::CopyIssued(form) => keyring::copy_issued(&model.cx, form),
-        Message::WriteIssued => keyring::write_issued(&model.cx),
+        Message::HandOut(what) => keyring::ask_to_hand_out(what, &mut model.cx),
+        Message::HandedOut {
+            ticket,
+            what,
+            outcome,
+        } => match model.cx.settle(Slot::Reveal, ticket, outcome) {
+            Some(Ok(())) => keyring::hand_out(what, &mut model.cx),
+            Some(Err(error)) => {
+                model.cx.fail(&error);
+                Vec::new()
+            }
+            None => Vec::new(),
+        },
         Message::Sent { label, outcome } => {
             sent(model, &label, outcome);
             Vec::new()

@@ -66,11 +66,14 @@ fn key_table() -> String {
 }
 
 fn row(action: &Action) -> String {
-    let keys: Vec<String> = action
+    let mut keys: Vec<String> = action
         .keys
         .iter()
         .map(|key| format!("`{}`", key.to_string().replace('|', "\\|")))
         .collect();
+    if keys.is_empty() {
+        keys.push(format!("`:{}`", action.name));
+    }
     format!(
         "| {} | {} | {} |",
         keys.join(" "),

@@ -194,6 +194,8 @@ async fn whole_job(rows: u16, columns: u16) {
     let new = console.key_of("erin").await.expect("a token");
     assert_ne!(old, new);
     console.audited(Verb::Regenerate, "erin", Some(&old));
+    console.answer("y", &["Sent ", &covered(&new)]);
+    console.audited(Verb::Copy, "erin", Some(&new));
     console.close("The new key of erin");
 
     // The old key is dead, the new one lives.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::KeyCode;
 
-use crate::tui::effect::{Form, Sealed};
+use crate::tui::effect::{HandOut, Sealed};
 use crate::tui::keys::Key;
 use crate::tui::message::Message;
 use crate::tui::model::Cx;
@@ -164,15 +164,11 @@ impl Keys {
             }
             (KeysOf::Made, _) if key == ESC => Heard::Closes,
             (KeysOf::Made, Some('y')) if self.issued.len() == 1 => {
-                Heard::Says(Message::CopyIssued(Form::Key))
+                Heard::Says(Message::HandOut(HandOut::Copy))
             }
-            (KeysOf::Made, Some('w')) => Heard::Says(Message::WriteIssued),
-            (KeysOf::Made, Some('x')) => {
-                self.until = match self.until {
-                    None => Some(cx.clock.at + cx.settings.reveal),
-                    Some(_) => None,
-                };
-                Heard::Stays
+            (KeysOf::Made, Some('w')) => Heard::Says(Message::HandOut(HandOut::Write)),
+            (KeysOf::Made, Some('x')) if self.until.take().is_none() => {
+                Heard::Says(Message::HandOut(HandOut::Show))
             }
             (KeysOf::Made | KeysOf::Shown, _) => {
                 scroll(&mut self.scroll, key, cx);

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::page::{Direction, Start};
 use crate::domain::token::Origin;
 use crate::ops::RowResult;
-use crate::tui::effect::{Deed, Order, Question, Use};
+use crate::tui::effect::{Deed, HandOut, Order, Question, Use};
 use crate::tui::message::Message as Top;
 use crate::tui::model::{Link, Model};
 use crate::tui::testing::{
@@ -121,15 +121,77 @@ fn regenerate_asks_first_and_aims_at_the_key_that_was_shown() {
         covered.contains("aaaaaaaa…") && !covered.contains("aaaaaaaa0"),
         "{covered}"
     );
-    let effects = press(&mut model, "y");
+    let effects = hand_out(&mut model, "y", HandOut::Copy);
     assert!(matches!(effects.as_slice(), [Effect::Copy { label, .. }] if label == "aaaaaaaa…"));
-    press(&mut model, "x");
+    let effects = hand_out(&mut model, "w", HandOut::Write);
+    assert!(matches!(effects.as_slice(), [Effect::Write { .. }]));
+    assert_eq!(hand_out(&mut model, "x", HandOut::Show), []);
     assert!(screen(&model).contains("aaaaaaaa00000000"));
     send_after(&mut model, Duration::from_secs(11), Top::Ticked);
     assert!(
         !screen(&model).contains("aaaaaaaa0"),
         "covered again by itself"
     );
+}
+
+/// Presses `key` in the dialog of a fresh key: nothing happens but that the audit is told, and what follows when it
+/// was.
+fn hand_out(model: &mut Model, key: &str, what: HandOut) -> Vec<Effect> {
+    let effects = press(model, key);
+    let [
+        Effect::Ask {
+            slot: Slot::Reveal,
+            ticket,
+            question: Question::HandOut(aims, asked),
+        },
+    ] = effects.as_slice()
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((aims.len(), *asked), (1, what));
+    let ticket = *ticket;
+    let outcome = Ok(());
+    send(
+        model,
+        Top::HandedOut {
+            ticket,
+            what,
+            outcome,
+        },
+    )
+}
+
+#[test]
+fn a_fresh_key_stays_covered_where_the_audit_cannot_be_written() {
+    let mut model = loaded(100, 30, dev());
+    let effects = press(&mut model, "N");
+    assert_eq!(effects, [], "alice has a token");
+    let aim = Aim::from(&rows()[0]);
+    let effects = press(&mut model, "Esc R y");
+    let [Effect::Do { ticket, .. }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    let fresh = issued(&rows()[0], "aaaaaaaa", Origin::New);
+    let message = Message::Changed {
+        ticket: *ticket,
+        change: Change::Regenerate,
+        aim,
+        outcome: Ok(Changed::Issued(fresh)),
+    };
+    send(&mut model, Top::Users(message));
+    let effects = press(&mut model, "x");
+    let [Effect::Ask { ticket, .. }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    let refused = Top::HandedOut {
+        ticket: *ticket,
+        what: HandOut::Show,
+        outcome: Err(Error::Internal("the disk is full".to_owned())),
+    };
+    assert_eq!(send(&mut model, refused), []);
+    let seen = screen(&model);
+    assert!(!seen.contains("aaaaaaaa0"), "{seen}");
+    assert!(seen.contains("the disk is full"), "{seen}");
 }
 
 #[test]
@@ -846,6 +908,21 @@ fn a_passed_deadline_tells_nothing_of_the_database() {
     );
     assert_eq!(model.cx.link, Link::Live { heard });
     assert!(model.cx.notice.as_ref().unwrap().text.contains("no answer"));
+}
+
+#[test]
+fn jobs_tells_what_runs() {
+    let mut model = loaded(80, 24, dev());
+    press(&mut model, ": j o b s Enter");
+    assert!(screen(&model).contains("No work is under way."));
+    press(&mut model, "Space Space R 2");
+    model.cx.modals.clear();
+    press(&mut model, ": j o b s Enter");
+    let seen = screen(&model);
+    assert!(
+        seen.contains("regenerate: ") && seen.contains("Ctrl-c stops it."),
+        "{seen}"
+    );
 }
 
 #[test]
