@@ -1,6 +1,7 @@
 //! The only place that speaks Diesel: which database, the connections to it, and every query.
 
 pub mod backfill;
+pub mod changes;
 pub mod compat;
 pub mod connect;
 pub mod conninfo;
@@ -10,6 +11,7 @@ pub mod error;
 mod filters;
 mod keyset;
 mod locks;
+pub mod lookup;
 pub mod migrate;
 pub mod private;
 mod rows;
@@ -120,6 +122,12 @@ impl Db {
     #[must_use]
     pub fn site(&self) -> &site::Site {
         &self.shape.site
+    }
+
+    /// Makes connections outside the pool, for what keeps one of its own.
+    #[must_use]
+    fn connector(&self) -> Arc<connect::Connector> {
+        Arc::clone(&self.pool.connector)
     }
 
     /// Takes a connection.

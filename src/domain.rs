@@ -6,6 +6,7 @@ pub mod filter;
 pub mod moment;
 pub mod page;
 pub mod password;
+pub mod principal;
 pub mod secret;
 pub mod token;
 pub mod user;

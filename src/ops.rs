@@ -5,13 +5,15 @@ pub mod audit;
 pub mod backfill;
 pub mod demo;
 mod error;
+pub mod gate;
+mod known;
 pub mod migrate;
 pub mod progress;
 mod tokens;
 pub mod users;
 pub mod verify;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,7 @@ pub use users::UserDetail;
 pub use verify::{Answer, Verdict};
 
 use audit::OpenAudit;
+use known::Known;
 
 use crate::db::{self, Db, Stop, Tx};
 use crate::domain::audit::{Actor, Entry, Verb};
@@ -62,6 +65,8 @@ struct Inner {
     actor: Actor,
     audit: AuditLog,
     format: KeyFormat,
+    /// What a gate on these operations remembers of keys; there is none while nothing listens.
+    known: Mutex<Weak<Known>>,
 }
 
 /// A user as somebody saw him: the thing that a change aims at.
@@ -156,6 +161,7 @@ impl Ops {
             actor,
             audit,
             format,
+            known: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -234,6 +240,22 @@ impl Ops {
         let audit = self.inner.audit.clone();
         let read = tokio::task::spawn_blocking(move || audit.read(&query)).await;
         read.map_err(|error| Error::Internal(format!("reading the audit failed: {error}")))?
+    }
+
+    /// What was remembered of this user's keys counts no longer. Whoever changes one calls it before he answers, however
+    /// his commit ended: a gate of this process must not wait for Postgres to tell it.
+    fn forget(&self, user: UserId) {
+        let known = self.known_slot().upgrade();
+        if let Some(known) = known {
+            known.forget(user);
+        }
+    }
+
+    fn known_slot(&self) -> std::sync::MutexGuard<'_, Weak<Known>> {
+        self.inner
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn allow(&self, change: Change) -> Result<(), Error> {

@@ -79,7 +79,10 @@ impl Failure {
 pub const fn code_of(error: &ops::Error) -> Code {
     match error {
         ops::Error::Invalid(_) => Code::Usage,
-        ops::Error::NotFound(_) | ops::Error::Conflict(_) | ops::Error::Internal(_) => Code::Failed,
+        ops::Error::NotFound(_)
+        | ops::Error::Conflict(_)
+        | ops::Error::Denied(_)
+        | ops::Error::Internal(_) => Code::Failed,
         ops::Error::ReadOnly(_) => Code::Refused,
         ops::Error::MissingRight(_) | ops::Error::Unavailable(_) => Code::Unreachable,
         ops::Error::Cancelled => Code::Interrupted,

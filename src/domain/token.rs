@@ -8,6 +8,10 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+mod knox;
+
+pub use knox::{KnoxDigest, KnoxKey};
+
 use super::moment::Moment;
 use super::secret::Secret;
 use super::user::UserId;

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::db;
 use crate::domain::filter;
+use crate::domain::principal::Denied;
 use crate::domain::token::NoRandomness;
 use crate::domain::user::InvalidUsername;
 use crate::text;
@@ -30,6 +31,9 @@ pub enum Error {
     /// The database is out of reach, or too busy to answer in time.
     #[error("{0}")]
     Unavailable(String),
+    /// The caller is refused, whatever the database has to say.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The person cancelled it.
     #[error("cancelled")]
     Cancelled,

@@ -111,8 +111,10 @@ impl Ops {
                 .await;
         let replaced = self.db().explain(replaced).await?;
         let stored = replaced.ok_or_else(|| Error::changed(&aim.username))?;
-        self.finish(tx, audit, Verb::Regenerate, &aim.username, Some(seen))
-            .await?;
+        let done = self.finish(tx, audit, Verb::Regenerate, &aim.username, Some(seen));
+        let done = done.await;
+        self.forget(aim.id);
+        done?;
         Ok(issued(aim, stored, Origin::New))
     }
 
@@ -132,8 +134,10 @@ impl Ops {
         if !self.db().explain(deleted).await? {
             return Err(Error::changed(&aim.username));
         }
-        self.finish(tx, audit, Verb::Revoke, &aim.username, Some(seen))
-            .await?;
+        let done = self.finish(tx, audit, Verb::Revoke, &aim.username, Some(seen));
+        let done = done.await;
+        self.forget(aim.id);
+        done?;
         Ok(seen.clone())
     }
 

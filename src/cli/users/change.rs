@@ -114,6 +114,7 @@ const fn fatal(error: &Error) -> bool {
         | Error::ReadOnly(_)
         | Error::MissingRight(_)
         | Error::Unavailable(_)
+        | Error::Denied(_)
         | Error::Cancelled
         | Error::Internal(_) => true,
     }
