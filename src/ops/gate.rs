@@ -10,11 +10,12 @@ use tokio::task::JoinHandle;
 
 use super::known::{Emptying, Entry, Known, Mark};
 use super::{Error, Ops};
-use crate::db::changes;
+use crate::db::changes::{self, Heard};
 use crate::db::lookup::{self, Holder, Lookup};
 use crate::domain::moment::Moment;
 use crate::domain::principal::{Denied, Holds, Presented, Principal};
 use crate::domain::user::UserId;
+use crate::text;
 
 /// How large and how patient a gate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,10 +212,9 @@ fn judge(presented: &Presented, entry: Entry) -> Result<Principal, Error> {
 
 /// Hears of changes for as long as the gate is open.
 async fn listen(ops: Ops, known: Arc<Known>) {
+    let mut doubt = None;
     let heard = |heard| {
-        if let changes::Heard::NotSure(why) = &heard {
-            tracing::debug!("keys are not answered from memory: {why}");
-        }
+        log(&mut doubt, &heard);
         match known.hear(heard) {
             Emptying::Due => {
                 let known = Arc::clone(&known);
@@ -224,4 +224,19 @@ async fn listen(ops: Ops, known: Arc<Known>) {
         }
     };
     match changes::listen(ops.db().clone(), heard).await {}
+}
+
+/// Says once that it is sure or not, and why; a connection that fails the same way again is no news.
+fn log(doubt: &mut Option<String>, heard: &Heard) {
+    match heard {
+        Heard::Sure { .. } if doubt.take().is_some() => {
+            tracing::info!("keys are answered from memory: Postgres tells of changes");
+        }
+        Heard::NotSure(why) if doubt.as_ref() != Some(why) => {
+            let said = text::safe(why);
+            tracing::warn!("every key is looked up, for changes may go unheard: {said}");
+            *doubt = Some(why.clone());
+        }
+        Heard::Sure { .. } | Heard::NotSure(_) | Heard::Changed(_) | Heard::AllChanged => {}
+    }
 }
