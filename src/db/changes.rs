@@ -266,10 +266,10 @@ async fn prove(db: &Db, probe: &Probe) -> Result<(), Lost> {
     let (client, link) = Box::pin(db.connector().client()).await?;
     let parameters: [&(dyn ToSql + Sync); 1] = [&probe.payload];
     let send = client.execute("SELECT pg_notify('tokenward', $1)", &parameters);
-    let sent = in_time(send).await;
+    let outcome = in_time(send).await;
     drop(client);
     link.abort();
-    sent?;
+    outcome?;
     if timeout(PROOF, probe.arrived.notified()).await.is_err() {
         return Err(Lost(
             "a change notice sent for trial did not arrive: connect to Postgres itself, or through a pooler in \

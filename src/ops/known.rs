@@ -173,7 +173,9 @@ impl Known {
     pub(super) fn hear(&self, heard: Heard) -> Emptying {
         match heard {
             Heard::Changed(users) => {
-                users.into_iter().for_each(|user| self.forget(user));
+                for user in users {
+                    self.forget(user);
+                }
                 Emptying::No
             }
             Heard::AllChanged => {

@@ -98,7 +98,7 @@ impl Session {
             match key {
                 // Postgres' text holds no NUL, so no key does.
                 Presented::Drf(key) if !key.expose().contains('\0') => {
-                    asked.push((at, key.expose()))
+                    asked.push((at, key.expose()));
                 }
                 Presented::Drf(_) | Presented::Knox(_) => {}
             }
@@ -261,6 +261,7 @@ impl<'a> FromSql<'a> for Instant {
 }
 
 /// What the driver's errors mean to us.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn failed(error: tokio_postgres::Error) -> Error {
     let Some(said) = error.as_db_error() else {
         return Error::Unavailable(error.to_string());

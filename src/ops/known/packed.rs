@@ -132,7 +132,7 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
 
 struct Reader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn header(&mut self) -> Option<Header> {
         let stamp = u64::from_le_bytes(self.array()?);
         let user = match self.byte()? {
@@ -145,6 +145,10 @@ impl<'a> Reader<'a> {
         Some(Header { stamp, user, until })
     }
 
+    #[expect(
+        clippy::option_option,
+        reason = "bytes that end too early, none, and a moment are three things"
+    )]
     fn moment(&mut self) -> Option<Option<Moment>> {
         Some(match self.byte()? {
             0 => None,
