@@ -113,7 +113,11 @@ fn is_denied(denied: Denied) -> impl Fn(&Result<Principal, Error>) -> bool {
     move |answer| *answer == Err(Error::Denied(denied))
 }
 
+/// What the answer must become.
+type Right = Box<dyn Fn(&Result<Principal, Error>) -> bool>;
+
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "it is one table")]
 async fn every_kind_of_change_by_another_connection_is_seen() {
     let place = place_with_tokens().await;
     place
@@ -124,12 +128,10 @@ async fn every_kind_of_change_by_another_connection_is_seen() {
         .await;
     let gate = gate_of(&place).await;
     let other = place.client().await;
-    let denied =
-        |denied| -> Box<dyn Fn(&Result<Principal, Error>) -> bool> { Box::new(is_denied(denied)) };
-    let becomes =
-        |right: fn(&Principal) -> bool| -> Box<dyn Fn(&Result<Principal, Error>) -> bool> {
-            Box::new(move |answer| answer.as_ref().is_ok_and(right))
-        };
+    let denied = |denied| -> Right { Box::new(is_denied(denied)) };
+    let becomes = |right: fn(&Principal) -> bool| -> Right {
+        Box::new(move |answer| answer.as_ref().is_ok_and(right))
+    };
     let (gone, off) = (Denied::InvalidToken, Denied::Inactive);
     let cases = [
         (
@@ -493,7 +495,7 @@ async fn the_whole_job(key: &str) {
                 .await;
             }
             None if change.contains("seen") => {
-                assert_eq!(remembered(&gate, &drf("key3")).await, was)
+                assert_eq!(remembered(&gate, &drf("key3")).await, was);
             }
             None => seen(&gate, &drf("key3"), is_denied(Denied::InvalidToken)).await,
         }

@@ -32,7 +32,7 @@ async fn hammer(
             assert!(after < BOUND, "key {at} let in {after:?} after its death");
             latest = latest.max(after);
         }
-        if asked.load(SeqCst) % 64 == 0 {
+        if asked.load(SeqCst).is_multiple_of(64) {
             tokio::task::yield_now().await;
         }
     }

@@ -245,7 +245,7 @@ async fn what_waits_is_bounded_and_has_a_deadline() {
     for answer in futures_util::future::join_all(asked).await {
         match answer.unwrap() {
             Err(Error::Unavailable(why)) => {
-                refused += u32::from(why.contains("wait to be looked up"))
+                refused += u32::from(why.contains("wait to be looked up"));
             }
             other => panic!("{other:?}"),
         }
