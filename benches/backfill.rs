@@ -76,7 +76,7 @@ async fn main() {
     });
     private::ensure_database(&lease, "bench").await.unwrap();
     let pool = pool(&lease);
-    let migrator = Migrator::new(pool.get().await.unwrap());
+    let migrator = Migrator::new(pool.get().await.unwrap(), UserTable::default());
     migrator.apply().await.unwrap();
     let client = client(&lease).await;
     eprintln!("making {users} users");

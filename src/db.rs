@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod backfill;
+pub mod changes;
 pub mod compat;
 pub mod connect;
 pub mod conninfo;
@@ -13,6 +14,7 @@ mod keyset;
 pub mod knox_tokens;
 mod locks;
 pub mod logins;
+pub mod lookup;
 pub mod migrate;
 pub mod private;
 mod rows;
@@ -143,6 +145,12 @@ impl Db {
     #[must_use]
     pub fn site(&self) -> &site::Site {
         &self.shape.site
+    }
+
+    /// Makes connections outside the pool, for what keeps one of its own.
+    #[must_use]
+    fn connector(&self) -> Arc<connect::Connector> {
+        Arc::clone(&self.pool.connector)
     }
 
     /// Takes a connection.

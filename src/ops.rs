@@ -7,6 +7,8 @@ pub mod demo;
 mod error;
 pub mod hashing;
 pub mod knox;
+pub mod gate;
+mod known;
 pub mod migrate;
 pub mod obtain;
 pub mod progress;
@@ -14,10 +16,9 @@ mod tokens;
 pub mod users;
 pub mod verify;
 
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::db::users::{Count, Counts, Reach, UsersQuery};
@@ -33,6 +34,7 @@ pub use users::UserDetail;
 pub use verify::{Answer, Verdict};
 
 use audit::OpenAudit;
+use known::Known;
 
 use crate::db::{self, Db, Stop, Tx};
 use crate::domain::audit::{Actor, Entry, Verb};
@@ -70,9 +72,11 @@ struct Inner {
     audit: AuditLog,
     format: KeyFormat,
     /// Held by whoever deletes tokens of knox that have expired.
-    cleaning: Mutex<()>,
+    cleaning: tokio::sync::Mutex<()>,
     /// What the log is told once and not at every request.
     told: Told,
+    /// What a gate on these operations remembers of keys; there is none while nothing listens.
+    known: Mutex<Weak<Known>>,
 }
 
 /// What the role may not do though Django would, by the way, at a request that succeeds without it.
@@ -208,8 +212,9 @@ impl Ops {
             actor,
             audit,
             format,
-            cleaning: Mutex::new(()),
+            cleaning: tokio::sync::Mutex::new(()),
             told: Told::nothing(),
+            known: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -288,6 +293,22 @@ impl Ops {
         let audit = self.inner.audit.clone();
         let read = tokio::task::spawn_blocking(move || audit.read(&query)).await;
         read.map_err(|error| Error::Internal(format!("reading the audit failed: {error}")))?
+    }
+
+    /// What was remembered of this user's keys counts no longer. Whoever changes one calls it before he answers, however
+    /// his commit ended: a gate of this process must not wait for Postgres to tell it.
+    fn forget(&self, user: UserId) {
+        let known = self.known_slot().upgrade();
+        if let Some(known) = known {
+            known.forget(user);
+        }
+    }
+
+    fn known_slot(&self) -> std::sync::MutexGuard<'_, Weak<Known>> {
+        self.inner
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn allow(&self, change: Change) -> Result<(), Error> {

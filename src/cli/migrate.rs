@@ -49,6 +49,7 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
         actor: cx.opener.actor(),
         database: place.name.clone(),
         audit: cx.opener.audit(),
+        users: user_table(&profile),
     };
     let conn = async { Ok::<_, ops::Error>(Box::pin(reached.pool.get()).await?) };
     let conn = cx.signals.or_stop(conn).await?;
@@ -74,8 +75,7 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
                 Switch::On => (AutoToken::On, "on"),
                 Switch::Off => (AutoToken::Off, "off"),
             };
-            let users = user_table(&profile);
-            let db = Db::open(reached.pool, &users)
+            let db = Db::open(reached.pool, &migration.users)
                 .await
                 .map_err(ops::Error::from)?;
             ask(
@@ -85,7 +85,7 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
                 &format!("Turn the automatic token {word}"),
             )
             .await?;
-            let mut names = migration.auto_token(&db, &users, to).await?;
+            let mut names = migration.auto_token(&db, to).await?;
             names.push(format!("auto-token {word}"));
             say(cx, &names, "done", "")
         }

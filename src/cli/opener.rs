@@ -150,7 +150,8 @@ impl Opener {
         if !is_current(&mut session).await? {
             // Whatever this run may do, the database has to be made.
             let making = self.reach_private(database, Access::ReadWrite, say).await?;
-            Migrator::new(making.pool.get().await?).apply().await?;
+            let conn = making.pool.get().await?;
+            Migrator::new(conn, UserTable::default()).apply().await?;
         }
         drop(session);
         let db = Db::open(reached.pool, &UserTable::default()).await?;

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_postgres::{CancelToken, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub(super) use attempt::Link;
 pub(super) use error::THROUGH_A_POOLER;
 pub use error::{Attempt, Distrust, Error};
 pub use pool::{Pool, Session, Sessions};
@@ -97,6 +98,15 @@ impl Connector {
     ) -> Result<(Client, JoinHandle<Result<(), tokio_postgres::Error>>), Error> {
         let (client, link) = attempt::establish(self).await?;
         Ok((client, tokio::spawn(link)))
+    }
+
+    /// A session of the driver's own kind, and the half of it that moves the bytes, for whoever wants to hear what the
+    /// server says unasked. Nothing happens unless that half is polled.
+    ///
+    /// # Errors
+    /// As [`Connector::session`].
+    pub(super) async fn link(&self) -> Result<(Client, Link), Error> {
+        attempt::establish(self).await
     }
 
     /// Asks the server to cancel what the session of `token` is doing. The statement then fails with SQLSTATE 57014,

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::connect;
 
 /// A failed piece of work on a database.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum Error {
     /// What the configuration says of the connection cannot be.
     #[error("{0}")]

@@ -1,6 +1,8 @@
 //! Our migrations: Django's tables, only in a database that has none, and our own schema `tokenward`. Both are
 //! embedded; Diesel keeps count of them in a table of that schema, so nothing of ours stands beside Django's.
 
+use std::borrow::Cow;
+
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -8,8 +10,9 @@ use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncMigrationHarness, RunQueryDsl, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::changes;
 use super::compat::UserTable;
-use super::site::quoted_path;
+use super::site::{quoted, quoted_path};
 use super::{Conn, Error, Pooled};
 
 const DJANGO: EmbeddedMigrations = embed_migrations!("migrations/django");
@@ -17,7 +20,7 @@ const OURS: EmbeddedMigrations = embed_migrations!("migrations/tokenward");
 
 /// The SQL of each migration, for `--plan`: Diesel runs what it embeds but does not show it. A test holds the
 /// names against the embedded ones.
-const SQL: [(&str, &str); 6] = [
+const SQL: [(&str, &str); 7] = [
     (
         "2025-04-02-000001_django_migrations",
         include_str!("../../migrations/django/2025-04-02-000001_django_migrations/up.sql"),
@@ -42,7 +45,11 @@ const SQL: [(&str, &str); 6] = [
         "2026-11-24-000001_auto_token",
         include_str!("../../migrations/tokenward/2026-11-24-000001_auto_token/up.sql"),
     ),
+    ("2026-11-25-000001_change_notices", changes::MIGRATION),
 ];
+
+/// The step after the migrations: the notices are hung on the tables that the site has by now.
+const ATTACH: &str = "change notices";
 
 const AUTO_TOKEN_ON: &str = include_str!("../../migrations/auto_token_on.sql");
 const AUTO_TOKEN_OFF: &str = include_str!("../../migrations/auto_token_off.sql");
@@ -59,7 +66,7 @@ pub struct Step {
     /// Its name, as the folder is called.
     pub name: String,
     /// Its SQL.
-    pub sql: &'static str,
+    pub sql: Cow<'static, str>,
 }
 
 /// Whether a database made by [`Migrator::apply`] lacks nothing: asked at every start of the private server, so on a
@@ -100,14 +107,16 @@ struct Due {
 /// goes back to the pool.
 pub struct Migrator {
     conn: Conn,
+    users: UserTable,
 }
 
 impl Migrator {
-    /// Takes `conn` out of its pool.
+    /// Takes `conn` out of its pool. `users` is the site's user table, which the change notices are hung on.
     #[must_use]
-    pub fn new(conn: Pooled) -> Self {
+    pub fn new(conn: Pooled, users: UserTable) -> Self {
         Self {
             conn: Pooled::take(conn),
+            users,
         }
     }
 
@@ -130,20 +139,32 @@ impl Migrator {
                     .iter()
                     .find(|(known, _)| *known == name)
                     .map_or("", |(_, sql)| sql);
+                let sql = Cow::Borrowed(sql);
                 steps.push(Step { name, sql });
             }
+        }
+        if !steps.is_empty() || is_uncovered(&mut self.conn, &self.users).await? {
+            steps.push(Step {
+                name: ATTACH.to_owned(),
+                sql: Cow::Owned(attach(&self.users)),
+            });
         }
         Ok(steps)
     }
 
-    /// Runs what is due, each migration in a transaction of its own, and gives the names. Two at the same moment:
-    /// the second waits and finds nothing to do.
+    /// Runs what is due, each migration in a transaction of its own, hangs the change notices on tables that lack them,
+    /// and gives the names. Two at the same moment: the second waits and finds nothing to do.
     ///
     /// # Errors
     /// [`Error::Right`] when the role may not, [`Error::Locked`] when another run does not end.
     pub async fn apply(mut self) -> Result<Vec<String>, Error> {
         self.lock().await?;
         let due = self.due().await?;
+        // Where the site's tables are found, which is not where the migrations run.
+        let path: String =
+            diesel::select(diesel::dsl::sql::<Text>("current_setting('search_path')"))
+                .get_result(&mut self.conn)
+                .await?;
         self.conn
             .batch_execute(
                 "CREATE SCHEMA IF NOT EXISTS tokenward; SET search_path = tokenward, public",
@@ -157,6 +178,16 @@ impl Migrator {
                 harness.run_migration(&*migration).map_err(failed)?;
                 names.push(migration.name().to_string());
             }
+        }
+        let mut conn = harness.into_inner();
+        conn.batch_execute(&format!(
+            "SELECT set_config('search_path', {}, false)",
+            literal(&path)
+        ))
+        .await?;
+        if !names.is_empty() || is_uncovered(&mut conn, &self.users).await? {
+            conn.batch_execute(&attach(&self.users)).await?;
+            names.push(ATTACH.to_owned());
         }
         Ok(names)
     }
@@ -201,13 +232,8 @@ impl Migrator {
     ///
     /// # Errors
     /// [`Error::Right`] when the role does not own the user table.
-    pub async fn auto_token(
-        &mut self,
-        users: &UserTable,
-        key_column: &str,
-        on: bool,
-    ) -> Result<(), Error> {
-        let table = quoted_path(&users.table);
+    pub async fn auto_token(&mut self, key_column: &str, on: bool) -> Result<(), Error> {
+        let table = quoted_path(&self.users.table);
         let mut sql = AUTO_TOKEN_OFF.replace("{user_table}", &table);
         if on {
             let schema: String = diesel::select(diesel::dsl::sql::<Text>(
@@ -264,6 +290,35 @@ impl Migrator {
         let lock = format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({ADVISORY_LOCK})");
         Ok(self.conn.batch_execute(&lock).await?)
     }
+}
+
+/// Whether a table that keys depend on lacks its change notices.
+async fn is_uncovered(conn: &mut Conn, users: &UserTable) -> Result<bool, Error> {
+    // The question is the one that the listener asks at every heartbeat, to the catalogue.
+    let row: Covered = diesel::sql_query(changes::COVERAGE)
+        .bind::<Text, _>(quoted_path(&users.table))
+        .bind::<Text, _>(quoted(&users.username))
+        .bind::<Bool, _>(users.table == "auth_user")
+        .bind::<Text, _>(changes::tell_body())
+        .get_result(conn)
+        .await?;
+    Ok(row.uncovered.is_some())
+}
+
+/// What hangs the change notices on the tables.
+fn attach(users: &UserTable) -> String {
+    format!(
+        "SELECT tokenward.attach_notices({}, {});",
+        literal(&quoted_path(&users.table)),
+        literal(&users.username)
+    )
+}
+
+/// The part of the coverage that a migration acts on.
+#[derive(QueryableByName)]
+struct Covered {
+    #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
+    uncovered: Option<String>,
 }
 
 /// A row of Diesel's count of what it ran.

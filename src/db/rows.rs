@@ -101,12 +101,16 @@ const EPOCH_2000: i64 = 946_684_800_000_000;
 impl FromSql<Timestamptz, Pg> for Instant {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         let micros = i64::from_be_bytes(value.as_bytes().try_into()?);
-        let since_1970 = match micros {
-            i64::MIN => i64::MIN,
-            micros => micros.saturating_add(EPOCH_2000),
-        };
-        Ok(Self(Moment::from_unix_micros(since_1970)))
+        Ok(Self(moment(micros)))
     }
+}
+
+/// From the number on the wire.
+pub(super) const fn moment(micros: i64) -> Moment {
+    Moment::from_unix_micros(match micros {
+        i64::MIN => i64::MIN,
+        micros => micros.saturating_add(EPOCH_2000),
+    })
 }
 
 impl ToSql<Timestamptz, Pg> for Instant {

@@ -98,6 +98,14 @@ impl Site {
         self.stand_in.is_none()
     }
 
+    /// What comes before a query in plain SQL, written for Django's `auth_user`, so that it runs on this site's table.
+    #[must_use]
+    pub(super) fn preamble(&self) -> String {
+        self.stand_in
+            .as_ref()
+            .map_or_else(String::new, |stand_in| format!("WITH {stand_in} "))
+    }
+
     /// Lets `query`, written for Django's `auth_user`, run on this site's table.
     pub const fn query<Q>(&self, query: Q) -> OnSite<'_, Q> {
         OnSite { site: self, query }

@@ -18,6 +18,8 @@ pub struct Migration {
     pub database: String,
     /// Where it is written down.
     pub audit: AuditLog,
+    /// The site's user table.
+    pub users: UserTable,
 }
 
 /// Whether new users get a token by themselves.
@@ -35,7 +37,7 @@ impl Migration {
     /// # Errors
     /// When the database is away.
     pub async fn plan(&self, conn: Pooled) -> Result<Vec<Step>, Error> {
-        Ok(Migrator::new(conn).plan().await?)
+        Ok(Migrator::new(conn, self.users.clone()).plan().await?)
     }
 
     /// Runs what is due and gives the names.
@@ -44,7 +46,7 @@ impl Migration {
     /// [`Error::MissingRight`] when the role may not.
     pub async fn apply(&self, conn: Pooled) -> Result<Vec<String>, Error> {
         let mut audit = self.audit.open()?;
-        let names = Migrator::new(conn).apply().await?;
+        let names = Migrator::new(conn, self.users.clone()).apply().await?;
         for name in &names {
             audit
                 .append(&self.entry(format!("done: {name}")))
@@ -59,7 +61,7 @@ impl Migration {
     /// [`Error::MissingRight`] when the role may not.
     pub async fn undo(&self, conn: Pooled) -> Result<Vec<String>, Error> {
         let mut audit = self.audit.open()?;
-        let names = Migrator::new(conn).undo().await?;
+        let names = Migrator::new(conn, self.users.clone()).undo().await?;
         for name in &names {
             audit
                 .append(&self.entry(format!("undone: {name}")))
@@ -73,12 +75,7 @@ impl Migration {
     ///
     /// # Errors
     /// [`Error::MissingRight`] when the role may not, as when it does not own the table.
-    pub async fn auto_token(
-        &self,
-        db: &Db,
-        users: &UserTable,
-        to: AutoToken,
-    ) -> Result<Vec<String>, Error> {
+    pub async fn auto_token(&self, db: &Db, to: AutoToken) -> Result<Vec<String>, Error> {
         let (on, word) = match to {
             AutoToken::On => (true, "on"),
             AutoToken::Off => (false, "off"),
@@ -89,8 +86,8 @@ impl Migration {
             Vec::new()
         };
         let mut audit = self.audit.open()?;
-        let mut migrator = Migrator::new(db.conn().await?);
-        migrator.auto_token(users, &db.site().id_name, on).await?;
+        let mut migrator = Migrator::new(db.conn().await?, self.users.clone());
+        migrator.auto_token(&db.site().id_name, on).await?;
         audit
             .append(&self.entry(format!("done: auto-token {word}")))
             .map_err(|missing| missing.after(Verb::Migrate))?;

@@ -111,14 +111,16 @@ impl Ops {
                 .await;
         let replaced = self.db().explain(replaced).await?;
         let stored = replaced.ok_or_else(|| Error::changed(&aim.username))?;
-        self.finish(
+        let done = self.finish(
             tx,
             audit,
             Verb::Regenerate,
             &aim.username,
             Some(seen.start()),
-        )
-        .await?;
+        );
+        let done = done.await;
+        self.forget(aim.id);
+        done?;
         Ok(issued(aim, stored, Origin::New))
     }
 
@@ -138,8 +140,10 @@ impl Ops {
         if !self.db().explain(deleted).await? {
             return Err(Error::changed(&aim.username));
         }
-        self.finish(tx, audit, Verb::Revoke, &aim.username, Some(seen.start()))
-            .await?;
+        let done = self.finish(tx, audit, Verb::Revoke, &aim.username, Some(seen.start()));
+        let done = done.await;
+        self.forget(aim.id);
+        done?;
         Ok(seen.clone())
     }
 

@@ -198,8 +198,10 @@ impl Ops {
         if !self.db().explain(updated).await? {
             return Err(Error::no_user(&aim.username));
         }
-        self.finish(tx, audit, change.verb(), &aim.username, None)
-            .await
+        let done = self.finish(tx, audit, change.verb(), &aim.username, None);
+        let done = done.await;
+        self.forget(aim.id);
+        done
     }
 }
 

@@ -48,7 +48,9 @@ class Takeover(DjangoCase):
     def test_the_schema_is_the_one_that_migrate_makes(self):
         create_database("migrated_from_nothing")
         self.assertEqual(manage("migrated_from_nothing", "migrate").returncode, 0)
-        self.assertEqual(dump(self.database, "--schema=public"), dump("migrated_from_nothing", "--schema=public"))
+        # The triggers of our change notices hang on Django's tables, and go with `tokenward migrate --undo`.
+        ours = [line for line in dump(self.database, "--schema=public") if "tokenward_tell_" not in line]
+        self.assertEqual(ours, dump("migrated_from_nothing", "--schema=public"))
 
         def applied(name):
             with owner(name) as other:

@@ -4,6 +4,7 @@ mod backfill;
 mod compat;
 mod faults;
 mod filters;
+mod gate;
 mod golden;
 mod knox;
 mod many;

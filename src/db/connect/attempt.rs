@@ -20,7 +20,8 @@ use super::{Connector, tls};
 use crate::db::conninfo::{Order, Place, Server, SslMode, Target, Wanted};
 
 /// The half of a session that moves the bytes; nothing happens unless it is polled.
-pub(super) type Link = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+pub(in crate::db) type Link =
+    Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 type Failure = tokio_postgres::Error;
 
 /// A session on the first server that will do.

@@ -244,7 +244,7 @@ async fn a_server_that_stops_is_away_and_one_that_is_back_serves_again() {
     let lease = private::open(&home, &mut |_| {}).await.unwrap();
     ensure_database(&lease, "main").await.unwrap();
     let pool = pool(&lease.url("main"), Settings::default());
-    let migrator = Migrator::new(pool.get().await.unwrap());
+    let migrator = Migrator::new(pool.get().await.unwrap(), UserTable::default());
     migrator.apply().await.unwrap();
     let db = Db::open(pool, &UserTable::default()).await.unwrap();
     let audit = AuditLog::at(folder.path().join("audit.jsonl"));

@@ -9,8 +9,17 @@ use tokenward::ops::{AuditLog, Error};
 use super::{audit_lines, users};
 use crate::support::place::{self, Place, actor, pool};
 
+/// Our own migrations, and what comes after them.
+const OURS: [&str; 3] = [
+    "2026-11-24-000001_auto_token",
+    "2026-11-25-000001_change_notices",
+    ATTACHED,
+];
 const KNOX: &str = "2025-04-02-000005_knox";
-const OURS: &str = "2026-11-24-000001_auto_token";
+const ATTACHED: &str = "change notices";
+
+/// What an undo takes back, in its order.
+const UNDONE: [&str; 2] = [OURS[1], OURS[0]];
 
 /// Everything that a migration can make, a line each.
 const SCHEMA: &str = "
@@ -32,6 +41,7 @@ fn migration(place: &Place) -> Migration {
         actor: actor(),
         database: place.name().to_owned(),
         audit: AuditLog::at(place.audit_path()),
+        users: UserTable::default(),
     }
 }
 
@@ -64,7 +74,7 @@ fn names(steps: &[Step]) -> Vec<&str> {
 async fn an_empty_database_gets_all_and_the_plan_is_what_runs() {
     let place = place::empty().await;
     let steps = plan(&place).await;
-    assert_eq!(steps.len(), 6);
+    assert_eq!(steps.len(), 8);
     assert_eq!(
         place
             .one::<i64>("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
@@ -76,14 +86,14 @@ async fn an_empty_database_gets_all_and_the_plan_is_what_runs() {
     assert_eq!(plan(&place).await, []);
     assert_eq!(apply(&place).await.unwrap(), [""; 0]);
     let said = audit_lines(&place);
-    assert_eq!(said.len(), 6);
-    assert_eq!(said[5], format!("migrate : done: {OURS}"));
+    assert_eq!(said.len(), 8);
+    assert_eq!(said[7], format!("migrate : done: {ATTACHED}"));
 
     // What the plan shows, run by hand, makes the same but for Diesel's own count of what it ran.
     let by_hand = place::empty().await;
     by_hand.sql("CREATE SCHEMA tokenward").await;
     for step in &steps {
-        by_hand.sql(step.sql).await;
+        by_hand.sql(&step.sql).await;
     }
     place
         .sql("DROP TABLE tokenward.__diesel_schema_migrations")
@@ -101,10 +111,10 @@ async fn on_djangos_tables_only_ours_run_and_undo_leaves_them_as_they_were() {
     place.sql(&users(1, 3)).await;
     place.sql(&super::tokens_where("id < 3")).await;
     let before: String = place.one(SCHEMA).await;
-    assert_eq!(names(&plan(&place).await), [OURS]);
-    assert_eq!(apply(&place).await.unwrap(), [OURS]);
+    assert_eq!(names(&plan(&place).await), OURS);
+    assert_eq!(apply(&place).await.unwrap(), OURS);
     assert_eq!(plan(&place).await, []);
-    assert_eq!(undo(&place).await, [OURS]);
+    assert_eq!(undo(&place).await, UNDONE);
     assert_eq!(place.one::<String>(SCHEMA).await, before);
     assert_eq!(undo(&place).await, [""; 0]);
     assert_eq!(
@@ -116,9 +126,12 @@ async fn on_djangos_tables_only_ours_run_and_undo_leaves_them_as_they_were() {
     assert_eq!(
         audit_lines(&place),
         [
-            format!("migrate : done: {OURS}"),
-            format!("migrate : undone: {OURS}")
+            OURS.map(|name| format!("migrate : done: {name}")).to_vec(),
+            UNDONE
+                .map(|name| format!("migrate : undone: {name}"))
+                .to_vec(),
         ]
+        .concat()
     );
 }
 
@@ -127,15 +140,15 @@ async fn undo_keeps_the_tables_that_we_made_for_django() {
     let place = place::fresh().await;
     place.sql(&users(1, 3)).await;
     let before: String = place.one(SCHEMA).await;
-    assert_eq!(undo(&place).await, [OURS]);
+    assert_eq!(undo(&place).await, UNDONE);
     assert!(
         place
             .one::<bool>("SELECT to_regproc('tokenward.make_key') IS NULL")
             .await
     );
     assert_eq!(place.one::<i64>("SELECT count(*) FROM auth_user").await, 3);
-    assert_eq!(names(&plan(&place).await), [OURS]);
-    assert_eq!(apply(&place).await.unwrap(), [OURS]);
+    assert_eq!(names(&plan(&place).await), OURS);
+    assert_eq!(apply(&place).await.unwrap(), OURS);
     assert_eq!(place.one::<String>(SCHEMA).await, before);
 }
 
@@ -183,7 +196,7 @@ async fn of_two_at_once_one_does_it_and_the_other_finds_it_done() {
     let (one, two) = tokio::join!(apply(&place), apply(&place));
     let mut made = [one.unwrap().len(), two.unwrap().len()];
     made.sort_unstable();
-    assert_eq!(made, [0, 6]);
+    assert_eq!(made, [0, 8]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,7 +218,11 @@ async fn who_may_not_make_a_schema_is_told() {
 
 async fn auto_token(place: &Place, users: &UserTable, to: AutoToken) -> Result<Vec<String>, Error> {
     let db = Db::open(pool(&place.url(), Settings::default()), users).await?;
-    migration(place).auto_token(&db, users, to).await
+    let migration = Migration {
+        users: users.clone(),
+        ..migration(place)
+    };
+    migration.auto_token(&db, to).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,7 +318,7 @@ async fn auto_token_brings_our_schema_and_works_on_a_table_of_the_sites_own() {
     let ran = auto_token(&place, &people, AutoToken::Off).await.unwrap();
     assert_eq!(ran, [""; 0], "off needs nothing of ours");
     let ran = auto_token(&place, &people, AutoToken::On).await.unwrap();
-    assert_eq!(ran, [OURS]);
+    assert_eq!(ran, OURS);
     let ran = auto_token(&place, &people, AutoToken::On).await.unwrap();
     assert_eq!(ran, [""; 0]);
     place

@@ -14,6 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use tokenward::db::compat::UserTable;
 use tokenward::db::connect::Settings;
 use tokenward::db::migrate::Migrator;
 use tokenward::db::private::{self, Home, Lease};
@@ -166,7 +167,7 @@ async fn make_template(administrator: &Config) -> String {
             client.batch_execute(&statement).await.unwrap();
         }
         let pool = pool(&url(administrator, &name, None), Settings::default());
-        Migrator::new(pool.get().await.unwrap())
+        Migrator::new(pool.get().await.unwrap(), UserTable::default())
             .apply()
             .await
             .unwrap();

@@ -1,0 +1,242 @@
+//! The gate: whose key is this, from memory where Postgres promises to tell of changes, else from the database. The
+//! listener asks it for every request.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::known::{Emptying, Entry, Known, Mark};
+use super::{Error, Ops};
+use crate::db::changes::{self, Heard};
+use crate::db::lookup::{self, Holder, Lookup};
+use crate::domain::moment::Moment;
+use crate::domain::principal::{Denied, Holds, Presented, Principal};
+use crate::domain::user::UserId;
+use crate::text;
+
+/// How large and how patient a gate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateSettings {
+    /// So many keys are remembered, about.
+    pub known: usize,
+    /// So many connections look unknown keys up.
+    pub connections: usize,
+    /// So many unknown keys may wait; one more is refused at once.
+    pub waiting: usize,
+    /// So long an unknown key may wait for the database.
+    pub deadline: Duration,
+}
+
+impl Default for GateSettings {
+    fn default() -> Self {
+        Self {
+            // A million, and in each part of the memory as many as fill its table.
+            known: 1 << 20,
+            connections: 2,
+            waiting: 10_000,
+            deadline: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Whether keys may be answered from memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sure {
+    /// Postgres tells of every change.
+    Sure,
+    /// It does not, for this reason: every key is looked up.
+    NotSure(String),
+}
+
+/// What a gate did since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GateStats {
+    /// Keys in memory.
+    pub known: usize,
+    /// Answers from memory.
+    pub hits: u64,
+    /// Keys that the database was asked for.
+    pub look_ups: u64,
+}
+
+/// Users with knox tokens that have expired wait here to be cleaned up. Their tokens open no door meanwhile, so those
+/// for whom there is no room are noticed another time.
+const EXPIRED: usize = 1_000;
+
+/// The gate; cheap to clone. Its connections and tasks end with the last clone.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    known: Arc<Known>,
+    lookup: Lookup,
+    listening: JoinHandle<()>,
+    expired: mpsc::Sender<UserId>,
+    expired_users: Mutex<Option<mpsc::Receiver<UserId>>>,
+    hits: AtomicU64,
+    look_ups: AtomicU64,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+impl Gate {
+    /// Opens a gate on the database of `ops`, which from now on tells it of its own changes. It serves at once; until
+    /// Postgres has promised to tell of changes, every key is looked up.
+    #[must_use]
+    pub fn open(ops: &Ops, settings: GateSettings) -> Self {
+        let known = Arc::new(Known::new(settings.known));
+        *ops.known_slot() = Arc::downgrade(&known);
+        let stamps = Arc::clone(&known);
+        let lookup = Lookup::start(
+            ops.db(),
+            lookup::Settings {
+                connections: settings.connections,
+                waiting: settings.waiting,
+                deadline: settings.deadline,
+            },
+            move || stamps.stamp(),
+        );
+        let (expired, expired_users) = mpsc::channel(EXPIRED);
+        let listening = tokio::spawn(listen(ops.clone(), Arc::clone(&known)));
+        Self {
+            inner: Arc::new(Inner {
+                known,
+                lookup,
+                listening,
+                expired,
+                expired_users: Mutex::new(Some(expired_users)),
+                hits: AtomicU64::new(0),
+                look_ups: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Who stands behind `presented`.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] as REST framework and knox would, [`Error::Unavailable`] when the database is needed and does
+    /// not answer in time.
+    pub async fn verify(&self, presented: &Presented) -> Result<Principal, Error> {
+        let inner = &*self.inner;
+        let mark = Mark::of(presented);
+        if let Some(entry) = inner.known.find(mark, Moment::now) {
+            inner.hits.fetch_add(1, Relaxed);
+            return judge(presented, entry);
+        }
+        inner.look_ups.fetch_add(1, Relaxed);
+        let found = inner.lookup.find(presented.clone()).await?;
+        let Some(holder) = &found.holder else {
+            return Err(Denied::InvalidToken.into());
+        };
+        let now = Moment::now();
+        if has_ended(holder.expiry, now) || has_ended(holder.other_expiry, now) {
+            // Knox deletes them when their user comes by. Where the queue is full he comes by again.
+            let _ = inner.expired.try_send(holder.account.id);
+        }
+        if has_ended(holder.expiry, now) {
+            return Err(Denied::InvalidToken.into());
+        }
+        inner.known.remember(mark, &found);
+        let Holder {
+            account,
+            created,
+            expiry,
+            other_expiry: _,
+        } = holder.clone();
+        judge(
+            presented,
+            Entry {
+                account,
+                created,
+                expiry,
+            },
+        )
+    }
+
+    /// Whether keys may be answered from memory at this moment.
+    #[must_use]
+    pub fn sure(&self) -> Sure {
+        self.inner.known.doubt().map_or(Sure::Sure, Sure::NotSure)
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn stats(&self) -> GateStats {
+        GateStats {
+            known: self.inner.known.len(),
+            hits: self.inner.hits.load(Relaxed),
+            look_ups: self.inner.look_ups.load(Relaxed),
+        }
+    }
+
+    /// Users whose knox tokens want to be cleaned up, for whoever does that; `None` from the second time on.
+    #[must_use]
+    pub fn expired_users(&self) -> Option<mpsc::Receiver<UserId>> {
+        self.inner
+            .expired_users
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+/// Knox compares so: at its very end a token is still good (`TokenAuthentication._cleanup_token`).
+fn has_ended(end: Option<Moment>, now: Moment) -> bool {
+    end.is_some_and(|end| end < now)
+}
+
+fn judge(presented: &Presented, entry: Entry) -> Result<Principal, Error> {
+    if !entry.account.is_active {
+        return Err(Denied::Inactive.into());
+    }
+    Ok(Principal {
+        account: Arc::new(entry.account),
+        token: match presented {
+            Presented::Drf(_) => Holds::Drf,
+            Presented::Knox(key) => Holds::Knox(key.digest()),
+        },
+        created: entry.created,
+        expiry: entry.expiry,
+    })
+}
+
+/// Hears of changes for as long as the gate is open.
+async fn listen(ops: Ops, known: Arc<Known>) {
+    let mut doubt = None;
+    let heard = |heard| {
+        log(&mut doubt, &heard);
+        match known.hear(heard) {
+            Emptying::Due => {
+                let known = Arc::clone(&known);
+                tokio::task::spawn_blocking(move || known.empty());
+            }
+            Emptying::No => {}
+        }
+    };
+    match changes::listen(ops.db().clone(), heard).await {}
+}
+
+/// Says once that it is sure or not, and why; a connection that fails the same way again is no news.
+fn log(doubt: &mut Option<String>, heard: &Heard) {
+    match heard {
+        Heard::Sure { .. } if doubt.take().is_some() => {
+            tracing::info!("keys are answered from memory: Postgres tells of changes");
+        }
+        Heard::NotSure(why) if doubt.as_ref() != Some(why) => {
+            let said = text::safe(why);
+            tracing::warn!("every key is looked up, for changes may go unheard: {said}");
+            *doubt = Some(why.clone());
+        }
+        Heard::Sure { .. } | Heard::NotSure(_) | Heard::Changed(_) | Heard::AllChanged => {}
+    }
+}

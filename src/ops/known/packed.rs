@@ -1,0 +1,236 @@
+//! An entry of the memory in one piece of bytes: a million of them must fit where as many structs of strings would take
+//! twice the room.
+//!
+//! Stamp and end as 8 bytes each, then the id behind its kind, when the token was made, its own end if it has one, the
+//! switch, and the texts, each behind its length.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::db::lookup::Holder;
+use crate::domain::moment::Moment;
+use crate::domain::principal::Account;
+use crate::domain::user::UserId;
+
+/// An entry.
+#[derive(Clone)]
+pub(super) struct Packed(Arc<[u8]>);
+
+/// What an entry says of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::ops) struct Entry {
+    pub(in crate::ops) account: Account,
+    pub(in crate::ops) created: Moment,
+    pub(in crate::ops) expiry: Option<Moment>,
+}
+
+/// What decides whether an entry counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The number of changes when it was asked for.
+    pub(super) stamp: u64,
+    /// Whose key it is.
+    pub(super) user: UserId,
+    /// From when on it no longer counts: a token of the user's has expired, and its row wants to be deleted.
+    pub(super) until: Option<Moment>,
+}
+
+impl Packed {
+    pub(super) fn of(stamp: u64, holder: &Holder) -> Self {
+        let account = &holder.account;
+        let mut bytes = Vec::with_capacity(128);
+        bytes.extend(stamp.to_le_bytes());
+        match account.id {
+            UserId::Int4(id) => {
+                bytes.push(0);
+                bytes.extend(id.to_le_bytes());
+            }
+            UserId::Int8(id) => {
+                bytes.push(1);
+                bytes.extend(id.to_le_bytes());
+            }
+            UserId::Uuid(id) => {
+                bytes.push(2);
+                bytes.extend(id.as_bytes());
+            }
+        }
+        put_moment(
+            &mut bytes,
+            [holder.expiry, holder.other_expiry]
+                .into_iter()
+                .flatten()
+                .min(),
+        );
+        put_moment(&mut bytes, holder.expiry);
+        put_moment(&mut bytes, Some(holder.created));
+        bytes.push(u8::from(account.is_active));
+        for text in [&account.username, &account.email, &account.full_name]
+            .into_iter()
+            .chain(&account.groups)
+        {
+            put_text(&mut bytes, text);
+        }
+        Self(bytes.into())
+    }
+
+    pub(super) fn header(&self) -> Option<Header> {
+        Reader(&self.0).header()
+    }
+
+    /// The entry as it was; `None` for bytes that [`Packed::of`] did not write.
+    pub(super) fn unpack(&self) -> Option<Entry> {
+        let mut reader = Reader(&self.0);
+        let header = reader.header()?;
+        let expiry = reader.moment()?;
+        let created = reader.moment()??;
+        let is_active = reader.byte()? == 1;
+        let (username, email, full_name) = (reader.text()?, reader.text()?, reader.text()?);
+        let mut groups = Vec::new();
+        while !reader.0.is_empty() {
+            groups.push(reader.text()?);
+        }
+        Some(Entry {
+            account: Account {
+                id: header.user,
+                username,
+                email,
+                full_name,
+                is_active,
+                groups,
+            },
+            created,
+            expiry,
+        })
+    }
+}
+
+/// One byte where there is none, which most have.
+fn put_moment(bytes: &mut Vec<u8>, moment: Option<Moment>) {
+    match moment {
+        None => bytes.push(0),
+        Some(moment) => {
+            bytes.push(1);
+            bytes.extend(moment.unix_micros().to_le_bytes());
+        }
+    }
+}
+
+/// The length in one byte where that does, else 255 and four bytes.
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    // What Postgres holds in a text is shorter than 1 GB.
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    match u8::try_from(length) {
+        Ok(short) if short < u8::MAX => bytes.push(short),
+        Ok(_) | Err(_) => {
+            bytes.push(u8::MAX);
+            bytes.extend(length.to_le_bytes());
+        }
+    }
+    bytes.extend(text.as_bytes());
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn header(&mut self) -> Option<Header> {
+        let stamp = u64::from_le_bytes(self.array()?);
+        let user = match self.byte()? {
+            0 => UserId::Int4(i32::from_le_bytes(self.array()?)),
+            1 => UserId::Int8(i64::from_le_bytes(self.array()?)),
+            2 => UserId::Uuid(Uuid::from_bytes(self.array()?)),
+            _ => return None,
+        };
+        let until = self.moment()?;
+        Some(Header { stamp, user, until })
+    }
+
+    #[expect(
+        clippy::option_option,
+        reason = "bytes that end too early, none, and a moment are three things"
+    )]
+    fn moment(&mut self) -> Option<Option<Moment>> {
+        Some(match self.byte()? {
+            0 => None,
+            _ => Some(Moment::from_unix_micros(i64::from_le_bytes(self.array()?))),
+        })
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let length = match self.byte()? {
+            u8::MAX => usize::try_from(u32::from_le_bytes(self.array()?)).ok()?,
+            short => usize::from(short),
+        };
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        std::str::from_utf8(text).ok().map(str::to_owned)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let [byte] = self.array()?;
+        Some(byte)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*array)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unpacked_is_what_was_packed() {
+        let moment = Moment::from_unix_micros;
+        let ids = [
+            UserId::Int4(-1),
+            UserId::Int8(i64::MAX),
+            UserId::Uuid(Uuid::from_u128(7)),
+        ];
+        for (id, text) in ids.into_iter().zip(["", "é", &"x".repeat(300)]) {
+            for (expiry, groups) in [
+                (None, vec![]),
+                (Some(moment(5)), vec![text.to_owned(), String::new()]),
+            ] {
+                let holder = Holder {
+                    account: Account {
+                        id,
+                        username: text.to_owned(),
+                        email: "y".repeat(255),
+                        full_name: "z".repeat(254),
+                        is_active: expiry.is_none(),
+                        groups,
+                    },
+                    created: moment(-3),
+                    expiry,
+                    other_expiry: Some(moment(9)),
+                };
+                let packed = Packed::of(17, &holder);
+                let entry = Entry {
+                    account: holder.account.clone(),
+                    created: holder.created,
+                    expiry,
+                };
+                assert_eq!(packed.unpack().as_ref(), Some(&entry));
+                let until = expiry.or(holder.other_expiry);
+                assert_eq!(
+                    packed.header(),
+                    Some(Header {
+                        stamp: 17,
+                        user: id,
+                        until
+                    })
+                );
+                let short: Arc<[u8]> = packed.0[..packed.0.len() - 1].into();
+                assert_ne!(
+                    Packed(short).unpack(),
+                    Some(entry),
+                    "cut bytes are no entry"
+                );
+            }
+        }
+    }
+}
