@@ -115,7 +115,7 @@ const fn needs_knox(route: &Route) -> bool {
 /// Answers one request. `body` is read, by polling it, only when everything before it has been passed; what keeps it
 /// from being read is told as the status to refuse with. `client` is who is counted by the throttle.
 ///
-/// `X-Request-Id` and what concerns the connection is the caller's to add.
+/// `Cache-Control: no-store`, `X-Request-Id` and what concerns the connection are the caller's to add.
 pub async fn answer<B>(app: &App, head: &Parts, body: B, client: IpAddr) -> Done
 where
     B: Future<Output = Result<Bytes, StatusCode>>,
@@ -124,8 +124,7 @@ where
         Found::Route(_, route) if route.answers == Answers::Auth => {
             return forward::answer(app, route, head).await;
         }
-        found if !is_conventional(&head.method) => {
-            drop(found);
+        Found::Route(..) | Found::Slash(_) | Found::Nothing if !is_conventional(&head.method) => {
             return (reply::bad_request(), Record::of(None, Reason::Method));
         }
         Found::Slash(to) => return (reply::moved(to), Record::of(None, Reason::Redirected)),
@@ -151,7 +150,7 @@ where
             };
             call.answer(body).await
         }
-        Err(done) => done,
+        Err(why) => unwanted(route, why),
     }
 }
 
@@ -165,30 +164,49 @@ fn is_conventional(method: &Method) -> bool {
             .any(|byte| byte.is_ascii_lowercase() || byte == b'#')
 }
 
-/// How the client wants to be answered, or the refusal to do it. Refusals are never indented.
-fn negotiated(route: &Route, head: &Parts) -> Result<Style, Done> {
-    let plain = Style {
+/// Why a view is not even asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unwanted {
+    /// `?format=` of something that we do not have.
+    Format,
+    /// A query of more fields than Django reads.
+    Query,
+    /// `Accept` leaves nothing.
+    Accept,
+}
+
+/// How the client wants to be answered.
+fn negotiated(route: &Route, head: &Parts) -> Result<Style, Unwanted> {
+    match head.uri.query().map_or(Format::Json, format_of) {
+        Format::Json => {}
+        Format::Unknown => return Err(Unwanted::Format),
+        Format::TooMany => return Err(Unwanted::Query),
+    }
+    let indent = accepted(joined(&head.headers, &ACCEPT).as_deref()).ok_or(Unwanted::Accept)?;
+    let allow = route.answers.allow();
+    Ok(Style { allow, indent })
+}
+
+/// The refusal, which is never indented.
+fn unwanted(route: &Route, why: Unwanted) -> Done {
+    let style = Style {
         allow: route.answers.allow(),
         indent: Indent(0),
     };
-    let refuse = |answer, reason| Err((answer, Record::of(Some(route.answers), reason)));
-    match head.uri.query().map_or(Format::Json, format_of) {
-        Format::Json => {}
-        Format::Unknown => {
-            let answer = plain.detail(StatusCode::NOT_FOUND, "Not found.");
-            return refuse(answer, Reason::Format);
-        }
+    let (answer, reason) = match why {
+        Unwanted::Format => (
+            style.detail(StatusCode::NOT_FOUND, "Not found."),
+            Reason::Format,
+        ),
         // It escapes REST framework and is answered by Django.
-        Format::TooMany => return refuse(reply::bad_request(), Reason::Format),
-    }
-    match accepted(joined(&head.headers, &ACCEPT).as_deref()) {
-        Some(indent) => Ok(Style { indent, ..plain }),
-        None => {
+        Unwanted::Query => (reply::bad_request(), Reason::Format),
+        Unwanted::Accept => {
             let sentence = "Could not satisfy the request Accept header.";
-            let answer = plain.detail(StatusCode::NOT_ACCEPTABLE, sentence);
-            refuse(answer, Reason::Accept)
+            let answer = style.detail(StatusCode::NOT_ACCEPTABLE, sentence);
+            (answer, Reason::Accept)
         }
-    }
+    };
+    (answer, Record::of(Some(route.answers), reason))
 }
 
 /// The answer to an operation that failed for another reason than who called; nothing of the cause is told.

@@ -2,8 +2,6 @@
 //! There is only JSON to choose; what is really negotiated is whether a client that wants none gets a 406, and by how
 //! much the answer is indented. Asked by `dispatch` for every request, so the usual headers take a short way.
 
-use std::borrow::Cow;
-
 /// By how many spaces an answer is indented, at most 8; 0 is compact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Indent(pub usize);
@@ -39,7 +37,7 @@ fn negotiate(header: &str) -> Option<Indent> {
             best = Some(media);
         }
     }
-    best.map(|media| media.indent())
+    best.map(MediaType::indent)
 }
 
 /// The header's items, cut as REST framework cuts it: too many and too long ones are left out.
@@ -132,13 +130,16 @@ impl MediaType {
 
 type Params = Vec<(String, String)>;
 
+/// A parameter in parts: its name, the numbered parts, and whether any of them is encoded (RFC 2231).
+type Continued = (String, Vec<(u32, String)>, bool);
+
 /// `email.message.Message.get_params`: the type and its parameters, `None` for an unknown character set.
 fn parameters(line: &str) -> Option<(String, Params)> {
     let mut pieces = pieces(line).into_iter();
     let first = pieces.next().unwrap_or_default();
     let key = first.split('=').next().unwrap_or_default().to_lowercase();
     let mut params = Params::new();
-    let mut continued: Vec<(String, Vec<(u32, Cow<'static, str>)>, bool)> = Vec::new();
+    let mut continued: Vec<Continued> = Vec::new();
     for piece in pieces {
         let (name, value) = piece.split_once('=').unwrap_or((&piece, ""));
         let (name, value) = (strip(name), unquote(strip(value)));
@@ -153,7 +154,7 @@ fn parameters(line: &str) -> Option<(String, Params)> {
                     continued.push((base.to_owned(), Vec::new(), false));
                     continued.len() - 1
                 });
-                continued[place].1.push((part, Cow::Owned(value)));
+                continued[place].1.push((part, value));
                 continued[place].2 |= encoded;
             }
         }
@@ -236,15 +237,12 @@ fn percent(text: &str) -> String {
             .get(..2)
             .filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let byte = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        match byte {
-            Some(byte) => {
-                out.push(char::from(byte));
-                rest = &after[2..];
-            }
-            None => {
-                out.push('%');
-                rest = after;
-            }
+        if let Some(byte) = byte {
+            out.push(char::from(byte));
+            rest = &after[2..];
+        } else {
+            out.push('%');
+            rest = after;
         }
     }
     out.push_str(rest);

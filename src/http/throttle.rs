@@ -18,7 +18,7 @@ pub struct Wait(pub u64);
 /// person never meets it, and who guesses gets no further than some thirty thousand passwords a day.
 pub const FAILED_LOGINS: Rate = Rate {
     count: 20,
-    window: Duration::from_secs(60),
+    window: Duration::from_mins(1),
 };
 
 /// How many callers are remembered, and how many times of theirs in all. About 30 MB when both are full.
@@ -169,13 +169,11 @@ impl Throttles {
         };
         throttle.with(|log, rate| {
             let caller = log.key(address.to_canonical());
-            match log.wait(caller, rate, now) {
-                Some(wait) => Err(wait),
-                None => {
-                    log.count(caller, rate, now);
-                    Ok(())
-                }
+            if let Some(wait) = log.wait(caller, rate, now) {
+                return Err(wait);
             }
+            log.count(caller, rate, now);
+            Ok(())
         })
     }
 

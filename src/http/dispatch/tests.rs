@@ -15,10 +15,11 @@ fn step_two(answers: Answers, target: &str, accept: Option<&str>) -> Result<usiz
     let (head, ()) = request.body(()).unwrap().into_parts();
     match negotiated(&route(answers), &head) {
         Ok(style) => Ok(style.indent.0),
-        Err((answer, _)) => Err((
-            answer.status().as_u16(),
-            answer.headers().contains_key("allow"),
-        )),
+        Err(why) => {
+            let (answer, _) = unwanted(&route(answers), why);
+            let allow = answer.headers().contains_key("allow");
+            Err((answer.status().as_u16(), allow))
+        }
     }
 }
 

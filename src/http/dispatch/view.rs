@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, StatusCode};
 
 use super::super::auth::{self, Fault, Login, Shown};
@@ -244,7 +244,7 @@ impl Call<'_> {
         };
         // Of several the last one counts, as in a WSGI environment.
         let content_type = self.headers.get_all(CONTENT_TYPE).iter().next_back();
-        let credentials = match body::fields(content_type.map(|value| value.as_bytes()), &bytes) {
+        let credentials = match body::fields(content_type.map(HeaderValue::as_bytes), &bytes) {
             Ok(credentials) => credentials,
             Err(error) => return self.unusable(&error),
         };
@@ -282,7 +282,7 @@ impl Call<'_> {
         self.done(answer, reason)
     }
 
-    /// `{"token":…}`, for obtain_ex with `user_id` and `email`.
+    /// `{"token":…}`, for `obtain_ex` with `user_id` and `email`.
     fn obtained(&self, key: &str, account: &Account) -> String {
         let mut out = String::with_capacity(96 + account.email.len());
         out.push_str(r#"{"token":"#);

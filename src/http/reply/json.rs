@@ -1,6 +1,8 @@
 //! JSON as Python's `json` writes it for REST framework: `ensure_ascii=False`, no spaces, or indented. The answers are
 //! few and small, so they are written straight into text, and indented afterwards by the rare client that asks for it.
 
+use std::fmt::Write;
+
 use crate::http::negotiate::Indent;
 
 /// Appends `text` as a JSON string: control characters, quotes and backslashes escaped as Python does, and U+2028 and
@@ -25,7 +27,8 @@ pub fn push_string(out: &mut String, text: &str) {
         };
         out.push_str(&text[plain..at]);
         if named.is_empty() {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push_str(named);
         }

@@ -8,7 +8,7 @@ fn rate(count: u32, secs: u64) -> Rate {
     }
 }
 
-const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));
+const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
 
 fn after(start: Instant, millis: u64) -> Instant {
