@@ -27,6 +27,7 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod domain;
+pub mod http;
 pub mod ops;
 pub mod text;
 pub mod tui;
