@@ -58,7 +58,7 @@ impl fmt::Debug for Line {
 }
 
 /// Tells one request from another in answers and logs: 16 hex digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestId(u64);
 
 impl RequestId {
