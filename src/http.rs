@@ -10,6 +10,7 @@ pub mod feed;
 pub mod forwarded;
 pub mod health;
 pub mod intake;
+pub mod introspect;
 pub mod limits;
 pub mod metrics;
 pub mod stats;

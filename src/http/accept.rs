@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
@@ -152,12 +151,21 @@ pub(super) async fn accept<S: Service>(
             }
         }
     }
-    // These were told by the kernel that they are connected; closing now would reset them.
-    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+    // These were told by the kernel that they are connected; closing now would reset them. Asked of the socket itself,
+    // for the runtime may not have heard of them yet.
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    while let Ok((stream, peer)) = listener.accept() {
+        let (Ok(place), Ok(())) = (
+            Arc::clone(&places).try_acquire_owned(),
+            stream.set_nonblocking(true),
+        ) else {
             break;
         };
-        take(&server, &builder, stream, peer, place);
+        if let Ok(stream) = TcpStream::from_std(stream) {
+            take(&server, &builder, stream, peer, place);
+        }
     }
 }
 
@@ -217,7 +225,8 @@ fn take<S: Service>(
     let builder = Arc::clone(builder);
     server.tasks.clone().spawn(async move {
         connection(server, &builder, stream, peer, &entry).await;
-        drop((entry, seat, place));
+        // Who counts connections finds that their places are free already.
+        drop((seat, place, entry));
     });
 }
 

@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A layer, and the layers it may name.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("text", &[]),
     ("domain", &["text"]),
     ("config", &["domain", "text"]),
     ("db", &["domain", "text"]),
     ("ops", &["domain", "db", "text"]),
+    ("http", &["domain", "ops", "text"]),
     ("tui", &["domain", "ops", "config", "text"]),
-    ("cli", &["domain", "db", "ops", "tui", "config", "text"]),
+    (
+        "cli",
+        &["domain", "db", "ops", "http", "tui", "config", "text"],
+    ),
 ];
 
 #[test]
