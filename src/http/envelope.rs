@@ -130,7 +130,8 @@ pub(super) async fn answer<S: Service>(
         Limited::new(answer, limit).await.unwrap_or_else(late)
     };
     let id = RequestId::new(link.first_id.wrapping_add(number));
-    let last = closing || number >= server.limits.requests_per_connection;
+    // Asked again: the stop may have begun while the answer was made.
+    let last = server.watch.is_closing() || number >= server.limits.requests_per_connection;
     finish(&mut response, &head, id, last);
     if last && head.version == Version::HTTP_2 {
         link.watched.tell(Order::Drain);

@@ -11,7 +11,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -23,9 +23,12 @@ use super::health::{Health, Pulse, text};
 use super::intake::Body;
 use super::stats::{Endpoint, Outcome, Stats};
 
-/// The type of what `prometheus-client` writes.
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+/// The format that every scraper reads, and `promtool check metrics` with them.
+const TEXT_FORMAT: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// The counter of answers, without the `_total` that all counters have.
+const AUTH: &str = "tokenward_auth";
 
 /// Answers `/metrics`; a listener of its own serves it.
 #[derive(Debug)]
@@ -54,7 +57,13 @@ impl Metrics {
     /// When a metric cannot be written, which would be our fault.
     pub fn write(&self) -> Result<String, fmt::Error> {
         let mut out = String::with_capacity(8 * 1024);
-        encode(&mut out, &self.registry)?;
+        encode_registry(&mut out, &self.registry)?;
+        // `prometheus-client` writes OpenMetrics, where a counter's description leaves `_total` out. It is the only
+        // thing in which what we write differs from the older format.
+        for about in ["# HELP ", "# TYPE "] {
+            let (open, plain) = (format!("{about}{AUTH} "), format!("{about}{AUTH}_total "));
+            out = out.replacen(&open, &plain, 1);
+        }
         Ok(out)
     }
 }
@@ -65,7 +74,7 @@ impl Service for Metrics {
             (&Method::GET | &Method::HEAD, "/metrics") => match self.write() {
                 Ok(written) => {
                     let mut response = Response::new(Full::new(Bytes::from(written)));
-                    response.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
+                    response.headers_mut().insert(CONTENT_TYPE, TEXT_FORMAT);
                     response
                 }
                 Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "cannot write a metric\n"),
@@ -85,7 +94,7 @@ fn answered(answer: Answer) -> Ready<Answer> {
 impl Collector for Source {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut requests = encoder.encode_descriptor(
-            "tokenward_auth",
+            AUTH,
             "Requests answered, by what was asked and how it ended",
             None,
             MetricType::Counter,

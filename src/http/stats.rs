@@ -313,7 +313,7 @@ impl Durations {
         BOUNDS
             .iter()
             .map(|micros| *micros as f64 / 1e6)
-            .chain([f64::MAX])
+            .chain([f64::INFINITY])
             .zip(self.buckets)
             .collect()
     }

@@ -219,7 +219,7 @@ async fn a_slow_body_and_a_slow_answer_have_an_end() {
 #[tokio::test]
 async fn who_does_not_read_is_ended() {
     let listener = listener(short()).await;
-    let mut client = Client::to(&listener).await;
+    let client = Client::to(&listener).await;
     // Requests without end, whose answers nobody takes: the buffers fill on both sides.
     let many = get("/").repeat(1_000);
     let flood = async {

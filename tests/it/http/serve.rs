@@ -141,12 +141,12 @@ async fn an_outage_is_told_and_passes() {
 async fn allow_connections(place: &Place, allowed: bool) {
     let name = place.name();
     // From another database: one that takes no connections is not asked for its own.
-    let (client, connection) = {
-        let url = place.url().expose().replace(name, "postgres");
-        tokio_postgres::connect(&url, tokio_postgres::NoTls)
-            .await
-            .unwrap()
-    };
+    let mut config: tokio_postgres::Config = place.url().expose().parse().unwrap();
+    let (client, connection) = config
+        .dbname("postgres")
+        .connect(tokio_postgres::NoTls)
+        .await
+        .unwrap();
     tokio::spawn(connection);
     client
         .batch_execute(&format!(
