@@ -44,7 +44,7 @@ struct Told {
 /// Runs `serve`.
 pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
     let settings = settings(cx.config(), &args)?;
-    // A certificate that is no good is told before the database is asked for anything.
+    // A certificate that is no good was told before the database is asked for anything.
     let tls = settings.tls.clone();
     let ops = cx.ops().await?;
     // From here on a hangup asks for a reload, and the others for a stop that loses nothing.
@@ -86,25 +86,23 @@ async fn serve(
         .map_err(refused)?;
     let metrics = metrics(cx.config().listener.metrics_bind, &listener, health).await?;
     let journal = Journal::start(listener.feed(), &cx.out);
-    let supervisor = Supervisor::ready();
+    let _alive = Supervisor::ready();
     cx.out
         .note(&format!("listening on {scheme}://{}", listener.address()));
     if let Some(metrics) = &metrics {
         let address = metrics.address();
         cx.out.note(&format!("metrics on http://{address}/metrics"));
     }
-    let code = told.until_stop(tls.as_ref(), &supervisor).await;
-    supervisor.stopping();
+    let code = told.until_stop(tls.as_ref()).await;
+    supervisor::stopping();
     cx.out.note("stopping; what is being answered is finished");
-    // Probes go on until the last answer is out; then the metrics go too.
     let stopped = tokio::select! {
         stopped = listener.stop() => stopped,
         // Asked twice: whoever is waiting does not want to.
         code = told.stop() => return Ok(code),
     };
-    if let Some(metrics) = metrics {
-        drop(metrics);
-    }
+    // It could be asked until the last answer was out.
+    drop(metrics);
     journal.finish().await;
     // A stop that lost nothing is what was asked for: 0, as service managers expect it.
     if stopped.dropped == 0 {
@@ -216,15 +214,15 @@ impl Told {
     }
 
     /// Obeys hangups until it is told to stop; gives the code of that signal.
-    async fn until_stop(&mut self, tls: Option<&Tls>, supervisor: &Supervisor) -> Code {
+    async fn until_stop(&mut self, tls: Option<&Tls>) -> Code {
         loop {
             tokio::select! {
                 _ = self.interrupt.recv() => return Code::Interrupted,
                 _ = self.terminate.recv() => return Code::Terminated,
                 _ = self.hangup.recv() => {
-                    supervisor.reloading();
+                    supervisor::reloading();
                     reload(tls);
-                    supervisor.reloaded();
+                    supervisor::reloaded();
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::task::JoinHandle;
 
-/// Tells the service manager; dropped, it is no longer told that we live.
+/// Tells the service manager that we live, until it is dropped.
 pub struct Supervisor {
     watchdog: Option<JoinHandle<()>>,
 }
@@ -18,24 +18,24 @@ impl Supervisor {
         let watchdog = sd_notify::watchdog_enabled().map(|limit| tokio::spawn(live(limit)));
         Self { watchdog }
     }
+}
 
-    /// Says that files are being read again.
-    pub fn reloading(&self) {
-        match NotifyState::monotonic_usec_now() {
-            Ok(now) => tell(&[NotifyState::Reloading, now]),
-            Err(error) => tracing::warn!("cannot tell systemd of the reload: {error}"),
-        }
+/// Says that files are being read again.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!("cannot tell systemd of the reload: {error}"),
     }
+}
 
-    /// Says that this is done.
-    pub fn reloaded(&self) {
-        tell(&[NotifyState::Ready]);
-    }
+/// Says that this is done.
+pub fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
 
-    /// Says that no more connections are taken.
-    pub fn stopping(&self) {
-        tell(&[NotifyState::Stopping]);
-    }
+/// Says that no more connections are taken.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
 }
 
 impl Drop for Supervisor {

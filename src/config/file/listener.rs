@@ -93,7 +93,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: Section<'_, 'a>) -> Listene
         .unwrap_or_default();
     found.introspect_secret = secret(reader, section);
     found.limits = limits(reader, section);
-    let obtain_rate = rate(reader, section, "obtain_rate").unwrap_or(Some(Listener::OBTAIN_RATE));
+    let obtain_rate = rate(reader, section, "obtain_rate", Some(Listener::OBTAIN_RATE));
     found.routes = routes(reader, section, obtain_rate);
     found
 }
@@ -201,11 +201,18 @@ fn limits<'a>(reader: &mut Reader<'a>, section: Section<'_, 'a>) -> ListenerLimi
     }
 }
 
-/// `"10/min"`, or `"off"` for none; nothing where nothing is said or it is wrong.
-fn rate<'a>(reader: &mut Reader<'a>, section: Section<'_, 'a>, name: &str) -> Option<Option<Rate>> {
-    let text = reader.text(section, name)?;
+/// `"10/min"`, or `"off"` for none; `usual` where nothing is said or it is wrong.
+fn rate<'a>(
+    reader: &mut Reader<'a>,
+    section: Section<'_, 'a>,
+    name: &str,
+    usual: Option<Rate>,
+) -> Option<Rate> {
+    let Some(text) = reader.text(section, name) else {
+        return usual;
+    };
     if text.value == "off" {
-        return Some(None);
+        return None;
     }
     let found = Rate::parse(text.value);
     if found.is_none() {
@@ -213,7 +220,7 @@ fn rate<'a>(reader: &mut Reader<'a>, section: Section<'_, 'a>, name: &str) -> Op
         let title = section.title;
         reader.problem(text.line, format!("`{name}` in {title} {must}"));
     }
-    found.map(Some)
+    found.or(usual)
 }
 
 /// The built-in routes and those of the file, which come instead where the path is the same.
@@ -272,9 +279,7 @@ fn route<'a>(
         return None;
     }
     let mut route = Route::usual(path.value, answers, obtain_rate);
-    if let Some(rate) = rate(reader, section, "rate") {
-        route.rate = rate;
-    }
+    route.rate = rate(reader, section, "rate", route.rate);
     tokens(reader, section, &mut route);
     keyword(reader, section, &mut route);
     Some(route)
