@@ -366,13 +366,13 @@ quit = 7
 refresh = ["F5", 5]
 help = "?"
 
-[listener]
+[webhook]
 bind = "127.0.0.1:8000"
 "#;
         let (file, said) = read(text);
         let expected = [
             "F:2: unknown name `colour` in the top level",
-            "F:37: unknown name `listener` in the top level",
+            "F:37: unknown name `webhook` in the top level",
             "F:6: unknown name `protectd` in [profile.prod]; did you mean `protected`?",
             "F:7: `color` in [profile.prod] must be one of \"black\", \"red\", \"green\", \"yellow\", \"blue\", \
              \"magenta\", \"cyan\", \"white\", \"bright-black\", \"bright-red\", \"bright-green\", \
