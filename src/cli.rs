@@ -18,6 +18,7 @@ mod profile;
 mod progress;
 mod prompt;
 mod report;
+mod serve;
 mod signals;
 mod tokens;
 mod users;
@@ -71,6 +72,8 @@ enum Command {
     /// Users: list, show, create, password, on, off
     #[command(subcommand)]
     User(users::Command),
+    /// The listener alone, for systemd and containers
+    Serve(serve::Args),
     /// The private database: start, stop, status, url, drop
     #[command(subcommand)]
     Private(private::Command),
@@ -178,6 +181,7 @@ async fn command(cx: &mut Context, command: Option<Command>, named: bool) -> Res
         Some(Command::Token(command)) => tokens::run(cx, command).await,
         Some(Command::Verify(args)) => verify::run(cx, args).await,
         Some(Command::User(command)) => users::run(cx, command).await,
+        Some(Command::Serve(args)) => serve::run(cx, args).await,
         Some(Command::Private(command)) => private::run(cx, command).await,
         Some(Command::Audit(args)) => audit::run(cx, args),
         Some(Command::Migrate(args)) => migrate::run(cx, args).await,

@@ -6,6 +6,7 @@ pub mod dirs;
 pub mod env;
 mod file;
 mod input;
+pub mod listener;
 pub mod problem;
 pub mod profile;
 mod section;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 pub use dirs::Dirs;
 pub use env::Env;
+pub use listener::Listener;
 pub use problem::{Problem, Problems};
 pub use profile::{Access, Hue, PRIVATE, Place, Profile, Protection};
 pub use ui::{Clipboard, Glyphs, KeyEntries, KeyEntry, TimeStyle, Ui};
@@ -80,6 +82,8 @@ pub struct Config {
     pub token_format: TokenFormat,
     /// How the console looks and behaves.
     pub ui: Ui,
+    /// How the listener listens and what it answers.
+    pub listener: Listener,
     /// The console's own keys, for it to check.
     pub keys: KeyEntries,
     /// Whether output may be coloured.
@@ -131,6 +135,7 @@ impl Config {
             dirs,
             token_format: file.token_format,
             ui: file.ui,
+            listener: file.listener,
             keys: file.keys,
             color: choice::color(flags, &env),
             operator,

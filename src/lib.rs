@@ -1,11 +1,12 @@
 //! The library behind `tokenward`: API tokens of Django REST framework in Postgres, for people and for scripts.
 //!
-//! Two faces stand on one core. What an operation means is written once, in [`ops`]; a face asks for it and shows the
-//! answer, in the same words as the other.
+//! Three faces stand on one core. What an operation means is written once, in [`ops`]; a face asks for it and shows the
+//! answer, in the same words as the others.
 //!
 //! ```text
-//! main - cli -+- tui -+- ops - db - domain
-//!             +-------+
+//! main - cli -+- tui ---+
+//!             +- http --+- ops - db - domain
+//!             +---------+
 //! ```
 //!
 //! | layer | its duty | may use |
@@ -14,6 +15,7 @@
 //! | [`config`] | what the person set, from flag, environment and file | `domain` |
 //! | [`db`] | the only place that speaks Diesel: connections, the private server, every query | `domain` |
 //! | [`ops`] | operations: one transaction, one line of the audit, one type of error | `domain`, `db` |
+//! | [`http`] | the listener: bytes on a socket to an operation and back | `domain`, `ops` |
 //! | [`tui`] | keys to messages, messages to state, state to screen | `domain`, `ops`, `config` |
 //! | [`cli`] | arguments, output, exit codes; finds the database and puts everything together | all |
 //!

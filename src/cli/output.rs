@@ -100,6 +100,12 @@ impl Output {
         self.form
     }
 
+    /// Whether messages beside the results are wanted.
+    #[must_use]
+    pub const fn loudness(&self) -> Loudness {
+        self.loudness
+    }
+
     /// One line of a result.
     pub fn line(&mut self, line: &str) -> Result<(), Failure> {
         writeln!(self.out, "{}", text::safe(line)).map_err(lost)
@@ -219,6 +225,23 @@ pub fn note(message: &str) {
     for line in message.lines() {
         complain(&format!("tokenward: {line}"));
     }
+}
+
+/// Lines of the request log, made safe already: on stderr, or as JSON on stdout. Where that is gone there is nobody left
+/// to tell, and requests go on.
+pub fn request_log(form: Form, lines: &str) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = match form {
+        Form::People => std::io::stderr().write_all(lines.as_bytes()),
+        Form::Json => {
+            let mut stdout = std::io::stdout();
+            stdout
+                .write_all(lines.as_bytes())
+                .and_then(|()| stdout.flush())
+        }
+    };
 }
 
 /// A line on stderr. Where stderr is gone there is nobody left to tell.

@@ -1,6 +1,7 @@
 //! Reads the configuration file: every name it may hold is listed here, and `example.toml` beside shows them all.
 //! [`super::Config::load`] is the caller; nothing here looks at flags or the environment's choices.
 
+mod listener;
 mod profiles;
 
 use std::path::Path;
@@ -11,12 +12,20 @@ use toml::de::{DeTable, DeValue};
 use super::TokenFormat;
 use super::env::Env;
 use super::input::{self, Input};
+use super::listener::Listener;
 use super::problem::{Problem, Problems, did_you_mean};
 use super::profile::{PRIVATE, Profile};
 use super::section::{Reader, Section};
 use super::ui::{Clipboard, Glyphs, KeyEntries, KeyEntry, TimeStyle, Ui};
 
-const TOP: [&str; 5] = ["default_profile", "profile", "token", "ui", "keys"];
+const TOP: [&str; 6] = [
+    "default_profile",
+    "profile",
+    "token",
+    "ui",
+    "listener",
+    "keys",
+];
 const TOKEN: [&str; 1] = ["format"];
 const UI: [&str; 5] = ["time", "clipboard", "clipboard_clear", "reveal", "ascii"];
 
@@ -46,6 +55,7 @@ pub(super) struct File {
     pub(super) names: Vec<String>,
     pub(super) token_format: TokenFormat,
     pub(super) ui: Ui,
+    pub(super) listener: Listener,
     pub(super) keys: KeyEntries,
 }
 
@@ -107,6 +117,7 @@ impl File {
             names,
             token_format: token_format(reader, top),
             ui: ui(reader, top, env),
+            listener: listener::read(reader, top),
             keys: keys(reader, top),
         }
     }
@@ -276,11 +287,14 @@ mod tests {
             .iter()
             .chain(&TOKEN)
             .chain(&UI)
+            .chain(listener::NAMES.iter().filter(|name| **name != "route"))
+            .chain(&listener::ROUTE)
             .chain(&["default_profile"])
         {
-            let line = format!("\n{name} = ");
+            // Of names that exclude each other one stands there, and the others behind a `#`.
             assert!(
-                EXAMPLE.contains(&line),
+                EXAMPLE.contains(&format!("\n{name} = "))
+                    || EXAMPLE.contains(&format!("\n# {name} = ")),
                 "the example does not show `{name}`"
             );
         }
@@ -293,6 +307,15 @@ mod tests {
             .chain(&CLIPBOARDS.map(|(word, _)| word))
         {
             assert!(EXAMPLE.contains(&format!("\"{word}\"")), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_example_names_all_that_a_route_can_be() {
+        let answers = listener::ANSWERS.map(|(word, _)| word);
+        let hashers = listener::HASHERS.map(|(word, _)| word);
+        for word in answers.iter().chain(&hashers) {
+            assert!(EXAMPLE.contains(word), "{word}");
         }
     }
 
@@ -343,13 +366,13 @@ quit = 7
 refresh = ["F5", 5]
 help = "?"
 
-[listener]
+[webhook]
 bind = "127.0.0.1:8000"
 "#;
         let (file, said) = read(text);
         let expected = [
             "F:2: unknown name `colour` in the top level",
-            "F:37: unknown name `listener` in the top level",
+            "F:37: unknown name `webhook` in the top level",
             "F:6: unknown name `protectd` in [profile.prod]; did you mean `protected`?",
             "F:7: `color` in [profile.prod] must be one of \"black\", \"red\", \"green\", \"yellow\", \"blue\", \
              \"magenta\", \"cyan\", \"white\", \"bright-black\", \"bright-red\", \"bright-green\", \

@@ -1,7 +1,7 @@
 //! Walks a parsed TOML file and turns what does not fit into problems with line numbers. We walk by hand because
 //! serde stops at the first error and a person wants to see all of them; `file.rs` is the caller.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 
@@ -111,6 +111,67 @@ impl<'a> Reader<'a> {
             );
         }
         found.map(|(_, value)| *value)
+    }
+
+    /// A whole number in `range`.
+    pub(super) fn number(
+        &mut self,
+        section: Section<'_, 'a>,
+        name: &str,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let value = section.table.get(name)?;
+        let number = value.get_ref().as_integer();
+        let found = number
+            .and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok())
+            .filter(|number| range.contains(number));
+        if found.is_none() {
+            let (title, line) = (section.title, self.line(&value.span()));
+            let (least, most) = range.into_inner();
+            self.problem(
+                line,
+                format!("`{name}` in {title} must be a whole number from {least} to {most}"),
+            );
+        }
+        found
+    }
+
+    /// The list of texts called `name`; what is no text in it is complained about.
+    pub(super) fn texts(&mut self, section: Section<'_, 'a>, name: &str) -> Vec<Located<&'a str>> {
+        const WANTED: &str = "a list of texts in quotes";
+        let Some(value) = section.table.get(name) else {
+            return Vec::new();
+        };
+        let Some(list) = self.expect(section, name, value, DeValue::as_array, WANTED) else {
+            return Vec::new();
+        };
+        let texts = list.iter().filter_map(|value| {
+            let line = self.line(&value.span());
+            let value = self.expect(section, name, value, DeValue::as_str, WANTED)?;
+            Some(Located { value, line })
+        });
+        texts.collect()
+    }
+
+    /// The tables of `[[…name]]` and the lines they begin on.
+    pub(super) fn tables(
+        &mut self,
+        section: Section<'_, 'a>,
+        name: &str,
+    ) -> Vec<(usize, &'a DeTable<'a>)> {
+        const WANTED: &str = "a list of tables";
+        let Some(value) = section.table.get(name) else {
+            return Vec::new();
+        };
+        let Some(list) = self.expect(section, name, value, DeValue::as_array, WANTED) else {
+            return Vec::new();
+        };
+        let tables = list.iter().filter_map(|value| {
+            let line = self.line(&value.span());
+            let table = self.expect(section, name, value, DeValue::as_table, WANTED)?;
+            Some((line, table))
+        });
+        tables.collect()
     }
 
     /// A time such as `"45s"`, from one second to one hour.

@@ -92,9 +92,8 @@ impl DatabaseUrl {
                 }
             },
             UrlSource::Command(command) => {
-                let ran = tokio::time::timeout(limit, first_line(command.expose(), env)).await;
-                let late = |_| Err(format!("took longer than {limit:?}"));
-                ran.unwrap_or_else(late).map_err(|what| {
+                let first = first_line_within(limit, command.expose(), env).await;
+                first.map_err(|what| {
                     self.problem(format!(
                         "`url_command` {what}; run it in a shell to see why"
                     ))
@@ -131,6 +130,16 @@ impl DatabaseUrl {
             },
         }
     }
+}
+
+/// The first line of what `command` prints, or how it failed, which may be that it took longer than `limit`.
+pub(super) async fn first_line_within(
+    limit: Duration,
+    command: &str,
+    env: &Env,
+) -> Result<Secret<String>, String> {
+    let ran = tokio::time::timeout(limit, first_line(command, env)).await;
+    ran.unwrap_or_else(|_| Err(format!("took longer than {limit:?}")))
 }
 
 /// Runs `command` and returns its first line of output, or how it failed.

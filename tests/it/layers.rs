@@ -12,7 +12,10 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("ops", &["domain", "db", "text"]),
     ("http", &["domain", "ops", "text"]),
     ("tui", &["domain", "ops", "config", "text"]),
-    ("cli", &["domain", "db", "ops", "tui", "config", "text"]),
+    (
+        "cli",
+        &["domain", "db", "ops", "http", "tui", "config", "text"],
+    ),
 ];
 
 #[test]

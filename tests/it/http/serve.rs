@@ -1,0 +1,329 @@
+//! `tokenward serve` as a service manager runs it: ready, asked, told to stop; and what it says when it cannot start.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Client, DEADLINE};
+use crate::support::place::{self, Place};
+use crate::support::program::Program;
+
+/// A `serve` that runs.
+struct Serving {
+    child: Child,
+    lines: Receiver<String>,
+    address: SocketAddr,
+    said: Vec<String>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Serving {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut serving = Self {
+            child,
+            lines,
+            address: "127.0.0.1:1".parse().unwrap(),
+            said: Vec::new(),
+        };
+        let line = serving.line("listening on ");
+        let address = line.split("//").nth(1).unwrap();
+        serving.address = address.parse().unwrap();
+        serving
+    }
+
+    /// The next line with `wanted` in it.
+    fn line(&mut self, wanted: &str) -> String {
+        let begun = Instant::now();
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(DEADLINE.saturating_sub(begun.elapsed()))
+        {
+            self.said.push(line.clone());
+            if line.contains(wanted) {
+                return line;
+            }
+        }
+        panic!("no {wanted:?} in {:#?}", self.said);
+    }
+
+    fn tell(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, signal).unwrap();
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < DEADLINE, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        let mut client = Client::connect(self.address).await;
+        client.get(path).await.unwrap().status
+    }
+
+    async fn until_status(&self, path: &str, status: u16) {
+        let begun = Instant::now();
+        while self.status(path).await != status {
+            assert!(begun.elapsed() < DEADLINE, "no {status} from {path}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn serve(program: &Program, words: &[&str]) -> Command {
+    program.command(&[&["serve", "--bind", "127.0.0.1:0"], words].concat())
+}
+
+#[tokio::test]
+async fn it_answers_logs_and_stops_when_told() {
+    let place = place::fresh().await;
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut serving = Serving::start(serve(&Program::on(&place), &[]));
+        assert_eq!(serving.status("/livez").await, 200);
+        assert_eq!(serving.status("/readyz").await, 200);
+        assert_eq!(serving.status("/nothing/here?key=hunter2").await, 404);
+        let line = serving.line("/nothing/here");
+        assert!(
+            line.contains(" 127.0.0.1 GET /nothing/here 404 user=- ms="),
+            "{line}"
+        );
+        assert!(!line.contains("abc") && !line.contains("hunter2"), "{line}");
+        serving.tell(Signal::SIGHUP);
+        serving.line("nothing to reload");
+        serving.tell(signal);
+        serving.line("stopping");
+        assert_eq!(serving.ended().code(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_told_and_passes() {
+    let place = place::fresh().await;
+    let mut serving = Serving::start(serve(&Program::on(&place), &["--read-only"]));
+    allow_connections(&place, false).await;
+    serving.until_status("/readyz", 503).await;
+    assert_eq!(serving.status("/livez").await, 200);
+    allow_connections(&place, true).await;
+    serving.until_status("/readyz", 200).await;
+    serving.tell(Signal::SIGTERM);
+    assert_eq!(serving.ended().code(), Some(0));
+}
+
+async fn allow_connections(place: &Place, allowed: bool) {
+    let name = place.name();
+    // From another database: one that takes no connections is not asked for its own.
+    let mut config: tokio_postgres::Config = place.url().expose().parse().unwrap();
+    let (client, connection) = config
+        .dbname("postgres")
+        .connect(tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+        .batch_execute(&format!(
+            "ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS {allowed}; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        ))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_start_says_why() {
+    let place = place::fresh().await;
+    let program = Program::on(&place);
+    let said = program.run(&["serve", "--bind", "0.0.0.0:0"]).fails(2);
+    assert!(said.contains("--insecure-http"), "{said}");
+    let said = program.run(&["serve", "--bind", "nowhere"]).fails(2);
+    assert!(said.contains("--bind"), "{said}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = program.run(&["serve", "--bind", &address]).fails(2);
+    assert!(said.contains("is another program on it?"), "{said}");
+    program.write_config("[listener]\nbnd = '127.0.0.1:1'\ntls_cert = '/nowhere'\n");
+    let said = program.run(&["serve"]).fails(2);
+    assert!(said.contains("config.toml:2: unknown name `bnd`"), "{said}");
+    assert!(
+        said.contains("config.toml:3: `tls_cert` and `tls_key`"),
+        "{said}"
+    );
+    program.write_config("[listener]\ntls_cert = '/nowhere/cert'\ntls_key = '/nowhere/key'\n");
+    let said = program.run(&["serve"]).fails(2);
+    assert!(said.contains("/nowhere/cert"), "{said}");
+    let away = Program::new().with("DATABASE_URL", "postgres://app@127.0.0.1:1/site");
+    let said = away.run(&["serve", "--bind", "127.0.0.1:0"]).fails(3);
+    assert!(!said.contains("listening"), "{said}");
+}
+
+#[tokio::test]
+async fn metrics_are_as_prometheus_wants_them() {
+    let place = place::fresh().await;
+    let program = Program::on(&place);
+    program.write_config("[listener]\nmetrics_bind = '127.0.0.1:0'\n");
+    let mut serving = Serving::start(serve(&program, &[]));
+    let line = serving.line("metrics on http://");
+    let address = line.split('/').nth(2).unwrap().parse().unwrap();
+    serving.status("/livez").await;
+    serving.status("/elsewhere").await;
+    let mut client = Client::connect(address).await;
+    let metrics = client.get("/metrics").await.unwrap();
+    assert_eq!(metrics.status, 200);
+    for line in [
+        "tokenward_auth_total{endpoint=\"health\",outcome=\"ok\"} 1",
+        "tokenward_auth_total{endpoint=\"other\",outcome=\"invalid\"} 1",
+        "tokenward_request_duration_seconds_count 2",
+        "tokenward_db_up 1",
+        "tokenward_build_info{version=\"",
+    ] {
+        assert!(metrics.body.contains(line), "no {line} in {}", metrics.body);
+    }
+    let mut check = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool, of Debian's package prometheus");
+    std::io::Write::write_all(&mut check.stdin.take().unwrap(), metrics.body.as_bytes()).unwrap();
+    let checked = check.wait_with_output().unwrap();
+    let said = [checked.stdout, checked.stderr].concat();
+    assert_eq!(String::from_utf8_lossy(&said), "", "{}", metrics.body);
+    assert!(checked.status.success());
+    assert_eq!(client.get("/livez").await.unwrap().status, 200);
+    assert_eq!(client.get("/").await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn a_service_manager_is_told_and_may_bring_the_socket() {
+    let place = place::fresh().await;
+    let program = Program::on(&place);
+    let notices = UnixDatagram::bind(program.path("notify")).unwrap();
+    notices.set_read_timeout(Some(DEADLINE)).unwrap();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    // The shell becomes the program, so that its process is the one that the socket is meant for.
+    let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" serve";
+    let mut command = program.command(&[]);
+    let binary = command.get_program().to_owned();
+    let environment: Vec<_> = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", script])
+        .arg(binary)
+        .env_clear()
+        .envs(environment)
+        .env("NOTIFY_SOCKET", program.path("notify"))
+        .env("WATCHDOG_USEC", "200000")
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    std::mem::swap(&mut command, &mut shell);
+    let mut serving = Serving::start(command);
+    assert_eq!(serving.address, address);
+    assert_eq!(serving.status("/livez").await, 200);
+    let mut seen = String::new();
+    let mut hear = |wanted: &str| {
+        let begun = Instant::now();
+        let mut bytes = [0; 512];
+        while !seen.contains(wanted) {
+            assert!(begun.elapsed() < DEADLINE, "no {wanted} in {seen}");
+            let read = notices.recv(&mut bytes).unwrap();
+            seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+    };
+    hear("READY=1");
+    hear("WATCHDOG=1");
+    serving.tell(Signal::SIGHUP);
+    hear("RELOADING=1");
+    hear("MONOTONIC_USEC=");
+    serving.tell(Signal::SIGTERM);
+    hear("STOPPING=1");
+    assert_eq!(serving.ended().code(), Some(0));
+}
+
+#[tokio::test]
+async fn out_of_file_descriptors_it_waits_and_goes_on() {
+    let place = place::fresh().await;
+    let program = Program::on(&place);
+    let limited = program.command(&[]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 40; exec \"$0\" serve --bind 127.0.0.1:0"])
+        .arg(limited.get_program())
+        .env_clear()
+        .envs(
+            limited
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut serving = Serving::start(command);
+    let mut crowd = Vec::new();
+    for _ in 0..60 {
+        crowd.push(std::net::TcpStream::connect(serving.address).unwrap());
+    }
+    let log = program.path("state/tokenward/tokenward.log");
+    let begun = Instant::now();
+    while !std::fs::read_to_string(&log)
+        .unwrap_or_default()
+        .contains("cannot take a connection")
+    {
+        assert!(begun.elapsed() < DEADLINE, "it never ran out");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(crowd);
+    assert_eq!(serving.status("/livez").await, 200);
+    serving.tell(Signal::SIGTERM);
+    assert_eq!(serving.ended().code(), Some(0));
+}
+
+#[tokio::test]
+async fn as_json_the_log_is_on_stdout() {
+    let place = place::fresh().await;
+    let mut serving = Serving::start(serve(&Program::on(&place), &["--json"]));
+    assert_eq!(serving.status("/nothing/here").await, 404);
+    serving.tell(Signal::SIGTERM);
+    assert_eq!(serving.ended().code(), Some(0));
+    let mut out = String::new();
+    let mut stdout = serving.child.stdout.take().unwrap();
+    stdout.read_to_string(&mut out).unwrap();
+    let value: serde_json::Value = serde_json::from_str(out.trim()).unwrap();
+    assert_eq!(
+        (&value["path"], &value["status"]),
+        (&"/nothing/here".into(), &404.into())
+    );
+}
