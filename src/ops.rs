@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backfill;
 pub mod demo;
 mod error;
+pub mod hashing;
 pub mod migrate;
 pub mod progress;
 mod tokens;
