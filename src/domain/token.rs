@@ -82,7 +82,7 @@ impl KeyFormat {
     }
 }
 
-fn random_bytes(count: usize) -> Result<Vec<u8>, NoRandomness> {
+pub(super) fn random_bytes(count: usize) -> Result<Vec<u8>, NoRandomness> {
     let mut bytes = vec![0; count];
     SysRng
         .try_fill_bytes(&mut bytes)
