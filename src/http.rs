@@ -19,6 +19,7 @@ pub mod negotiate;
 pub mod options;
 pub mod reply;
 pub mod route;
+mod service;
 pub mod stats;
 pub mod throttle;
 pub mod tls;

@@ -1,14 +1,12 @@
 //! `serve`: the listener alone, for systemd and containers. It opens the database as other commands do, listens, writes
 //! the request log, and stops when it is told to without losing an answer.
 
+mod app;
 mod journal;
 mod supervisor;
 
 use std::net::SocketAddr;
 
-use http_body_util::Full;
-use hyper::http::request::Parts;
-use hyper::{Response, StatusCode};
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -17,8 +15,7 @@ use super::exit::{Code, Failure};
 use crate::config;
 use crate::http::tls::{self, Tls};
 use crate::http::{
-    self, Answer, Bind, Body, Endpoint, Health, Limits, Listener, Metrics, Outcome, Peer, Plain,
-    Record, Service, Settings, TrustedProxies,
+    self, Bind, Health, Limits, Listener, Metrics, Plain, Service, Settings, TrustedProxies,
 };
 use journal::Journal;
 use supervisor::Supervisor;
@@ -51,25 +48,8 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
     let told = Told::listen()?;
     cx.signals.hand_over();
     let health = Health::of(ops.clone());
-    let service = service(ops);
+    let service = app::build(cx.config(), ops).await?;
     serve(cx, settings, health, service, tls, told).await
-}
-
-/// What answers the requests.
-fn service(_: crate::ops::Ops) -> impl Service {
-    Unrouted
-}
-
-/// Knows no path yet: all there is are the probes.
-struct Unrouted;
-
-impl Service for Unrouted {
-    async fn answer(&self, _: &Parts, _: Body, _: Peer) -> Answer {
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        let record = Record::new(Endpoint::Other, Outcome::Invalid);
-        Answer { response, record }
-    }
 }
 
 async fn serve(

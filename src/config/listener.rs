@@ -10,6 +10,8 @@ use ipnet::IpNet;
 use super::env::Env;
 use super::problem::Problem;
 use super::url::first_line_within;
+use crate::domain::password::Preferred;
+use crate::domain::route::{Answers, Rate, Tokens};
 use crate::domain::secret::Secret;
 
 /// `[listener]`, with the defaults filled in.
@@ -24,12 +26,16 @@ pub struct Listener {
     /// The certificate and its key; without them it is plain HTTP.
     pub tls: Option<TlsFiles>,
     /// The hasher that Django prefers on this site: a password of another format is hashed anew at login.
-    pub password_hasher: PasswordHasher,
+    pub password_hasher: Preferred,
     /// What may ask at `introspect`; without it that answers nobody.
     pub introspect_secret: Option<SecretSource>,
     /// How much clients may take.
     pub limits: ListenerLimits,
-    /// What is answered where, the built-in routes first.
+    /// How often an address may try passwords at the built-in routes.
+    pub obtain_rate: Option<Rate>,
+    /// How often logins by one user name may fail.
+    pub failed_logins: Option<Rate>,
+    /// What is answered besides, or in place of a built-in route with the same path.
     pub routes: Vec<Route>,
 }
 
@@ -40,24 +46,6 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key in PEM.
     pub key: PathBuf,
-}
-
-/// Django's password hashers, by the names of their algorithms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PasswordHasher {
-    /// `pbkdf2_sha256`, the first of Django's default list.
-    #[default]
-    Pbkdf2Sha256,
-    /// `pbkdf2_sha1`.
-    Pbkdf2Sha1,
-    /// `argon2`.
-    Argon2,
-    /// `bcrypt_sha256`.
-    BcryptSha256,
-    /// `bcrypt`.
-    Bcrypt,
-    /// `scrypt`.
-    Scrypt,
 }
 
 /// What a client may take; none leaves it to the listener.
@@ -89,120 +77,21 @@ pub struct ListenerLimits {
     pub requests_per_connection: Option<u64>,
 }
 
-/// `[[listener.route]]`.
+/// `[[listener.route]]`. What of it fits together is the listener's to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The path, as it is after percent-escapes were decoded.
     pub path: String,
     /// What is answered.
     pub answers: Answers,
-    /// Which tokens it takes, in the order of asking.
-    pub tokens: Vec<TokenKind>,
-    /// What stands before the token in `Authorization`.
-    pub keyword: String,
+    /// Which tokens it takes; as usual for what it answers when `None`.
+    pub tokens: Option<Tokens>,
+    /// What stands before the token in `Authorization`; as usual when `None`.
+    pub keyword: Option<String>,
     /// How often an address may ask.
     pub rate: Option<Rate>,
-}
-
-/// What a route answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answers {
-    /// A token for a name and a password.
-    Obtain,
-    /// The same, with the user's id and address.
-    ObtainEx,
-    /// Who stands behind a token.
-    Whoami,
-    /// A knox token for Basic credentials.
-    KnoxLogin,
-    /// This knox token ends.
-    KnoxLogout,
-    /// All knox tokens of the user end.
-    KnoxLogoutAll,
-    /// A proxy asks.
-    Auth,
-    /// RFC 7662.
-    Introspect,
-}
-
-impl Answers {
-    /// Whether passwords can be tried there.
-    #[must_use]
-    pub const fn takes_passwords(self) -> bool {
-        match self {
-            Self::Obtain | Self::ObtainEx | Self::KnoxLogin => true,
-            Self::Whoami
-            | Self::KnoxLogout
-            | Self::KnoxLogoutAll
-            | Self::Auth
-            | Self::Introspect => false,
-        }
-    }
-
-    /// Which tokens it takes where nothing is said.
-    #[must_use]
-    pub fn usual_tokens(self) -> Vec<TokenKind> {
-        match self {
-            Self::Obtain | Self::ObtainEx | Self::KnoxLogin => Vec::new(),
-            Self::Whoami => vec![TokenKind::Drf],
-            Self::KnoxLogout | Self::KnoxLogoutAll => vec![TokenKind::Knox],
-            Self::Auth | Self::Introspect => vec![TokenKind::Drf, TokenKind::Knox],
-        }
-    }
-
-    /// Whether `tokens` may be set there.
-    #[must_use]
-    pub const fn chooses_tokens(self) -> bool {
-        matches!(self, Self::Whoami | Self::Auth | Self::Introspect)
-    }
-
-    /// Whether `keyword` may be set there.
-    #[must_use]
-    pub const fn has_keyword(self) -> bool {
-        matches!(
-            self,
-            Self::Whoami | Self::Auth | Self::KnoxLogout | Self::KnoxLogoutAll
-        )
-    }
-}
-
-/// A kind of token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenKind {
-    /// REST framework's own.
-    Drf,
-    /// django-rest-knox's.
-    Knox,
-}
-
-/// So many requests in a time, as REST framework writes it: `10/min`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub count: u32,
-    /// In how long.
-    pub per: Duration,
-}
-
-impl Rate {
-    /// Reads `10/min`. As in REST framework only the first letter of the time counts: `s`, `m`, `h`, `d`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (count, per) = text.split_once('/')?;
-        let seconds = match per.chars().next()? {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => 86_400,
-            _ => return None,
-        };
-        let digits = count.bytes().all(|byte| byte.is_ascii_digit());
-        let count = count.parse().ok().filter(|count| digits && *count > 0)?;
-        Some(Self {
-            count,
-            per: Duration::from_secs(seconds),
-        })
-    }
+    /// The line on which it begins, from 1.
+    pub line: usize,
 }
 
 /// Where a secret comes from; never the configuration itself.
@@ -278,19 +167,17 @@ impl SecretSource {
 impl Listener {
     /// What holds where nothing is said.
     pub(super) fn usual() -> Self {
-        let routes = Self::ROUTES.iter();
-        let rate = Some(Self::OBTAIN_RATE);
         Self {
             bind: Self::BIND,
             metrics_bind: None,
             trusted_proxies: Vec::new(),
             tls: None,
-            password_hasher: PasswordHasher::default(),
+            password_hasher: Preferred::default(),
             introspect_secret: None,
             limits: ListenerLimits::default(),
-            routes: routes
-                .map(|(path, answers)| Route::usual(path, *answers, rate))
-                .collect(),
+            obtain_rate: Some(Self::OBTAIN_RATE),
+            failed_logins: Some(Self::FAILED_LOGINS),
+            routes: Vec::new(),
         }
     }
 
@@ -300,30 +187,15 @@ impl Listener {
     /// How often passwords may be tried from one address when nothing is said.
     pub(super) const OBTAIN_RATE: Rate = Rate {
         count: 10,
-        per: Duration::from_mins(1),
+        window: Duration::from_mins(1),
     };
 
-    /// The routes that are there without a word.
-    pub(super) const ROUTES: [(&'static str, Answers); 5] = [
-        ("/api-token-auth/", Answers::Obtain),
-        ("/api-token-auth-ex/", Answers::ObtainEx),
-        ("/api/example/", Answers::Whoami),
-        ("/auth", Answers::Auth),
-        ("/introspect", Answers::Introspect),
-    ];
-}
-
-impl Route {
-    /// The route to `answers` at `path` with nothing special about it.
-    pub(super) fn usual(path: &str, answers: Answers, obtain_rate: Option<Rate>) -> Self {
-        Self {
-            path: path.to_owned(),
-            answers,
-            tokens: answers.usual_tokens(),
-            keyword: "Token".to_owned(),
-            rate: obtain_rate.filter(|_| answers.takes_passwords()),
-        }
-    }
+    /// How many logins by one user name may fail when nothing is said. Django has no such limit: a person never meets
+    /// it, and who guesses gets no further than some thirty thousand passwords a day.
+    pub(super) const FAILED_LOGINS: Rate = Rate {
+        count: 20,
+        window: Duration::from_mins(1),
+    };
 }
 
 #[cfg(test)]

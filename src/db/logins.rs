@@ -25,6 +25,37 @@ pub struct Login {
     pub encoded: Option<Secret<String>>,
 }
 
+/// Loads the encoded passwords of some users, whichever come first.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_some_passwords(
+    conn: &mut Conn,
+    site: &Site,
+    limit: i64,
+) -> Result<Vec<Secret<String>>, Error> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        password: String,
+    }
+    if !site.has_password {
+        return Ok(Vec::new());
+    }
+    // Diesel has no table named at run time.
+    let rows: Vec<Row> = diesel::sql_query(format!(
+        "SELECT \"password\"::text AS password FROM {} WHERE \"password\" LIKE '%$%' LIMIT $1",
+        site.user_table
+    ))
+    .bind::<diesel::sql_types::BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Secret::new(row.password))
+        .collect())
+}
+
 /// Finds the user of exactly this name, by case and without normalisation, as `get_by_natural_key` does. Any text can
 /// be asked for; one that Postgres could not hold is nobody's name and never gets there.
 ///

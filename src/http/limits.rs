@@ -43,7 +43,7 @@ impl Default for Limits {
             header_bytes: 8 * 1024,
             request_line_bytes: 4 * 1024,
             header_time: Duration::from_secs(10),
-            body_bytes: 64 * 1024,
+            body_bytes: 2_621_440,
             body_time: Duration::from_secs(15),
             request_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(75),

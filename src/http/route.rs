@@ -3,72 +3,15 @@
 
 mod table;
 
-use std::time::Duration;
-
 use hyper::header::HeaderValue;
 use thiserror::Error;
 
 pub use table::{Format, Found, Routes, format_of};
 
+pub use crate::domain::route::{Answers, Rate, Tokens};
 use crate::domain::secret::Secret;
 
-/// What stands behind a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Answers {
-    /// A token for a name and a password: REST framework's `obtain_auth_token`.
-    Obtain,
-    /// The same, with `user_id` and `email`: the example of REST framework's documentation.
-    ObtainEx,
-    /// Whose token is this? The protected endpoint of REST framework's documentation.
-    Whoami,
-    /// A knox token for HTTP Basic credentials.
-    KnoxLogin,
-    /// The end of one knox token.
-    KnoxLogout,
-    /// The end of all knox tokens of a user.
-    KnoxLogoutAll,
-    /// Forward authentication: for nginx's `auth_request` and its like.
-    Auth,
-    /// Token introspection: RFC 7662.
-    Introspect,
-}
-
 impl Answers {
-    const ALL: [Self; 8] = [
-        Self::Obtain,
-        Self::ObtainEx,
-        Self::Whoami,
-        Self::KnoxLogin,
-        Self::KnoxLogout,
-        Self::KnoxLogoutAll,
-        Self::Auth,
-        Self::Introspect,
-    ];
-
-    /// The word for it in the configuration, the log and the metrics.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Obtain => "obtain",
-            Self::ObtainEx => "obtain_ex",
-            Self::Whoami => "whoami",
-            Self::KnoxLogin => "knox_login",
-            Self::KnoxLogout => "knox_logout",
-            Self::KnoxLogoutAll => "knox_logoutall",
-            Self::Auth => "auth",
-            Self::Introspect => "introspect",
-        }
-    }
-
-    /// From the configuration's word.
-    ///
-    /// # Errors
-    /// Names the words there are.
-    pub fn parse(word: &str) -> Result<Self, Problem> {
-        let found = Self::ALL.into_iter().find(|answers| answers.word() == word);
-        found.ok_or_else(|| Problem::Answers(word.to_owned()))
-    }
-
     /// What Django's view of this kind sends as `Allow`.
     #[must_use]
     pub const fn allow(self) -> &'static str {
@@ -98,10 +41,6 @@ impl Answers {
         }
     }
 
-    const fn may_be_rated(self) -> bool {
-        matches!(self, Self::Obtain | Self::ObtainEx)
-    }
-
     /// Which tokens it takes unless told; none where it takes no token.
     const fn usual_tokens(self) -> Option<Tokens> {
         match self {
@@ -110,93 +49,6 @@ impl Answers {
             Self::KnoxLogout | Self::KnoxLogoutAll => Some(Tokens::Knox),
             Self::Auth | Self::Introspect => Some(Tokens::Both),
         }
-    }
-}
-
-/// Which tokens a route takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tokens {
-    /// Those of REST framework.
-    Drf,
-    /// Those of django-rest-knox.
-    Knox,
-    /// A key is looked for among the first, then among the second.
-    Both,
-}
-
-impl Tokens {
-    /// From the configuration's list.
-    ///
-    /// # Errors
-    /// When it is empty or names another kind.
-    pub fn parse<S: AsRef<str>>(words: &[S]) -> Result<Self, Problem> {
-        let mut kinds = (false, false);
-        for word in words {
-            match word.as_ref() {
-                "drf" => kinds.0 = true,
-                "knox" => kinds.1 = true,
-                other => return Err(Problem::Tokens(other.to_owned())),
-            }
-        }
-        match kinds {
-            (true, true) => Ok(Self::Both),
-            (true, false) => Ok(Self::Drf),
-            (false, true) => Ok(Self::Knox),
-            (false, false) => Err(Problem::NoTokens),
-        }
-    }
-
-    /// Whether a key of REST framework is looked for.
-    #[must_use]
-    pub const fn drf(self) -> bool {
-        matches!(self, Self::Drf | Self::Both)
-    }
-
-    /// Whether a key of knox is looked for.
-    #[must_use]
-    pub const fn knox(self) -> bool {
-        matches!(self, Self::Knox | Self::Both)
-    }
-}
-
-/// So many requests in so long a time, as REST framework writes it: `5/min`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub count: u32,
-    /// In what time.
-    pub window: Duration,
-}
-
-impl Rate {
-    /// The most that can be asked for. Every request that counts is remembered with its time, so a number without an
-    /// end would be memory without an end.
-    pub const MAX_COUNT: u32 = 10_000;
-
-    /// `off`, or a number and a unit of which the first letter counts, as in `rest_framework.throttling`:
-    /// `5/s`, `5/min`, `100/h`, `1000/day`.
-    ///
-    /// # Errors
-    /// Says how one is written.
-    pub fn parse(text: &str) -> Result<Option<Self>, Problem> {
-        let wrong = || Problem::Rate(text.to_owned());
-        if text == "off" {
-            return Ok(None);
-        }
-        let (count, unit) = text.split_once('/').ok_or_else(wrong)?;
-        let count = count.trim().parse().map_err(|_| wrong())?;
-        if count == 0 || count > Self::MAX_COUNT {
-            return Err(wrong());
-        }
-        let secs = match unit {
-            "s" | "sec" | "second" => 1,
-            "m" | "min" | "minute" => 60,
-            "h" | "hour" => 3_600,
-            "d" | "day" => 86_400,
-            _ => return Err(wrong()),
-        };
-        let window = Duration::from_secs(secs);
-        Ok(Some(Self { count, window }))
     }
 }
 
@@ -267,23 +119,6 @@ pub enum Problem {
     /// Two routes, one path.
     #[error("two routes have the path {0:?}; give each path once")]
     Twice(String),
-    /// No such answer.
-    #[error(
-        "there is no answer {0:?}; there are obtain, obtain_ex, whoami, knox_login, knox_logout, knox_logoutall, auth \
-         and introspect"
-    )]
-    Answers(String),
-    /// No such kind of token.
-    #[error("there is no kind of token {0:?}; there are drf and knox")]
-    Tokens(String),
-    /// A list without anything in it.
-    #[error("a route that takes no kind of token lets nobody in; give drf, knox, or both")]
-    NoTokens,
-    /// Not a rate.
-    #[error(
-        "{0:?} is no rate; write a number from 1 to 10000 and a unit, as in 5/s, 10/min, 100/h, 1000/d, or off"
-    )]
-    Rate(String),
     /// A setting that this kind of route does not have.
     #[error("the route {path:?} answers {answers}, which {why}")]
     Unfit {

@@ -6,20 +6,13 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::route::Rate;
 
 /// Whole seconds until the next request is let through, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait(pub u64);
-
-/// How many logins by one user name may fail, unless the configuration says otherwise. Django has no such limit: a
-/// person never meets it, and who guesses gets no further than some thirty thousand passwords a day.
-pub const FAILED_LOGINS: Rate = Rate {
-    count: 20,
-    window: Duration::from_mins(1),
-};
 
 /// How many callers are remembered, and how many times of theirs in all. About 30 MB when both are full.
 #[derive(Clone, Copy, Debug)]

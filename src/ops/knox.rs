@@ -134,8 +134,10 @@ impl Ops {
         };
         let name = self.name_of(&mut tx, user).await?;
         let start = KeyStart::of(&token_key);
-        self.finish(tx, Some(audit), Verb::Logout, &name, Some(&start))
-            .await
+        let done = self.finish(tx, Some(audit), Verb::Logout, &name, Some(&start));
+        let done = done.await;
+        self.forget(user);
+        done
     }
 
     /// Deletes all of a user's tokens (`knox.views.LogoutAllView`).
@@ -151,8 +153,10 @@ impl Ops {
             return Ok(tx.rollback().await?);
         }
         let name = self.name_of(&mut tx, user).await?;
-        self.finish(tx, Some(audit), Verb::Logoutall, &name, None)
-            .await
+        let done = self.finish(tx, Some(audit), Verb::Logoutall, &name, None);
+        let done = done.await;
+        self.forget(user);
+        done
     }
 
     /// Says why the tokens of knox cannot be read, or changed so.

@@ -181,7 +181,12 @@ impl Ops {
         let verb = purpose.verb();
         for aim in made {
             audit
-                .append(&self.entry(verb, &aim.username, aim.seen.as_ref().map(CoveredKey::start), "done"))
+                .append(&self.entry(
+                    verb,
+                    &aim.username,
+                    aim.seen.as_ref().map(CoveredKey::start),
+                    "done",
+                ))
                 .map_err(|missing| missing.instead_of(verb))?;
         }
         Ok(())

@@ -3,19 +3,21 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use super::super::listener::{
-    Answers, Listener, ListenerLimits, PasswordHasher, Rate, Route, SecretFrom, SecretSource,
-    TlsFiles, TokenKind,
-};
-use super::super::section::{Reader, Section};
 use ipnet::IpNet;
+use toml::de::DeTable;
+
+use super::super::listener::{Listener, ListenerLimits, Route, SecretFrom, SecretSource, TlsFiles};
+use super::super::section::{Reader, Section};
+use crate::domain::password::Preferred;
+use crate::domain::route::{Answers, Rate, Tokens};
 
 /// What `[listener]` may hold.
-pub(super) const NAMES: [&str; 23] = [
+pub(super) const NAMES: [&str; 24] = [
     "bind",
     "metrics_bind",
     "trusted_proxies",
     "obtain_rate",
+    "failed_logins",
     "tls_cert",
     "tls_key",
     "password_hasher",
@@ -40,27 +42,10 @@ pub(super) const NAMES: [&str; 23] = [
 /// What a `[[listener.route]]` may hold.
 pub(super) const ROUTE: [&str; 5] = ["path", "answers", "tokens", "keyword", "rate"];
 
-pub(super) const HASHERS: [(&str, PasswordHasher); 6] = [
-    ("pbkdf2_sha256", PasswordHasher::Pbkdf2Sha256),
-    ("pbkdf2_sha1", PasswordHasher::Pbkdf2Sha1),
-    ("argon2", PasswordHasher::Argon2),
-    ("bcrypt_sha256", PasswordHasher::BcryptSha256),
-    ("bcrypt", PasswordHasher::Bcrypt),
-    ("scrypt", PasswordHasher::Scrypt),
+pub(super) const HASHERS: [(&str, Preferred); 2] = [
+    ("pbkdf2_sha256", Preferred::Pbkdf2Sha256),
+    ("bcrypt_sha256", Preferred::BcryptSha256),
 ];
-
-pub(super) const ANSWERS: [(&str, Answers); 8] = [
-    ("obtain", Answers::Obtain),
-    ("obtain_ex", Answers::ObtainEx),
-    ("whoami", Answers::Whoami),
-    ("knox_login", Answers::KnoxLogin),
-    ("knox_logout", Answers::KnoxLogout),
-    ("knox_logoutall", Answers::KnoxLogoutAll),
-    ("auth", Answers::Auth),
-    ("introspect", Answers::Introspect),
-];
-
-const TOKENS: [(&str, TokenKind); 2] = [("drf", TokenKind::Drf), ("knox", TokenKind::Knox)];
 
 /// The three ways to name the secret of `introspect`; never the secret itself.
 const SECRETS: [&str; 3] = [
@@ -93,8 +78,15 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: Section<'_, 'a>) -> Listene
         .unwrap_or_default();
     found.introspect_secret = secret(reader, section);
     found.limits = limits(reader, section);
-    let obtain_rate = rate(reader, section, "obtain_rate", Some(Listener::OBTAIN_RATE));
-    found.routes = routes(reader, section, obtain_rate);
+    found.obtain_rate = rate(reader, section, "obtain_rate", found.obtain_rate);
+    // Who wants no limit by address wants to answer as Django does, which has none by name either.
+    let usual = found.obtain_rate.and(found.failed_logins);
+    found.failed_logins = rate(reader, section, "failed_logins", usual);
+    found.routes = reader
+        .tables(section, "route")
+        .into_iter()
+        .filter_map(|(line, table)| route(reader, table, line, found.obtain_rate))
+        .collect();
     found
 }
 
@@ -223,108 +215,55 @@ fn rate<'a>(
     found.or(usual)
 }
 
-/// The built-in routes and those of the file, which come instead where the path is the same.
-fn routes<'a>(
-    reader: &mut Reader<'a>,
-    section: Section<'_, 'a>,
-    obtain_rate: Option<Rate>,
-) -> Vec<Route> {
-    let usual = Listener::ROUTES.iter();
-    let mut routes: Vec<Route> = usual
-        .map(|(path, answers)| Route::usual(path, *answers, obtain_rate))
-        .collect();
-    let mut written: Vec<String> = Vec::new();
-    for (line, table) in reader.tables(section, "route") {
-        let section = Section {
-            title: "[[listener.route]]",
-            table,
-        };
-        reader.refuse_unknown(section, &ROUTE);
-        let Some(route) = route(reader, section, line, obtain_rate) else {
-            continue;
-        };
-        if written.contains(&route.path) {
-            let path = &route.path;
-            let message = format!("[[listener.route]]: `{path}` is there twice; keep one of them");
-            reader.problem(line, message);
-            continue;
-        }
-        written.push(route.path.clone());
-        match routes.iter_mut().find(|known| known.path == route.path) {
-            Some(known) => *known = route,
-            None => routes.push(route),
-        }
-    }
-    routes
-}
-
 fn route<'a>(
     reader: &mut Reader<'a>,
-    section: Section<'_, 'a>,
-    header: usize,
+    table: &'a DeTable<'a>,
+    line: usize,
     obtain_rate: Option<Rate>,
 ) -> Option<Route> {
+    let section = Section {
+        title: "[[listener.route]]",
+        table,
+    };
+    reader.refuse_unknown(section, &ROUTE);
     for needed in ["path", "answers"] {
-        if !section.table.contains_key(needed) {
-            reader.problem(header, format!("{} needs `{needed}`", section.title));
+        if !table.contains_key(needed) {
+            reader.problem(line, format!("{} needs `{needed}`", section.title));
         }
     }
     let path = reader.text(section, "path");
-    let answers = reader.word(section, "answers", &ANSWERS);
+    let answers = reader.word(section, "answers", &Answers::ALL.map(|a| (a.word(), a)));
+    let tokens = tokens(reader, section);
+    let keyword = reader.text(section, "keyword");
     let (path, answers) = (path?, answers?);
-    let plain = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, '?' | '#' | '%');
-    if !path.value.starts_with('/') || !path.value.chars().all(plain) {
-        let message = "`path` in [[listener.route]] must begin with `/` and be plain: no `?`, `#`, `%` or spaces";
-        reader.problem(path.line, message);
-        return None;
-    }
-    let mut route = Route::usual(path.value, answers, obtain_rate);
-    route.rate = rate(reader, section, "rate", route.rate);
-    tokens(reader, section, &mut route);
-    keyword(reader, section, &mut route);
-    Some(route)
+    let usual = obtain_rate.filter(|_| answers.may_be_rated());
+    Some(Route {
+        path: path.value.to_owned(),
+        answers,
+        tokens,
+        keyword: keyword.map(|keyword| keyword.value.to_owned()),
+        rate: rate(reader, section, "rate", usual),
+        line,
+    })
 }
 
-fn tokens<'a>(reader: &mut Reader<'a>, section: Section<'_, 'a>, route: &mut Route) {
-    if !section.table.contains_key("tokens") {
-        return;
-    }
-    let mut kinds = Vec::new();
-    let mut line = 0;
+fn tokens<'a>(reader: &mut Reader<'a>, section: Section<'_, 'a>) -> Option<Tokens> {
+    let mut kinds = (false, false);
     for text in reader.texts(section, "tokens") {
-        line = text.line;
-        let known = TOKENS.iter().find(|(word, _)| *word == text.value);
-        match known {
-            Some((_, kind)) if !kinds.contains(kind) => kinds.push(*kind),
-            Some(_) => {}
-            None => reader.problem(
+        match text.value {
+            "drf" => kinds.0 = true,
+            "knox" => kinds.1 = true,
+            _ => reader.problem(
                 text.line,
                 "`tokens` in [[listener.route]] must hold \"drf\", \"knox\" or both",
             ),
         }
     }
-    if !route.answers.chooses_tokens() {
-        let message = "`tokens` in [[listener.route]] goes with whoami, auth and introspect only";
-        reader.problem(line, message);
-    } else if !kinds.is_empty() {
-        route.tokens = kinds;
-    }
-}
-
-fn keyword<'a>(reader: &mut Reader<'a>, section: Section<'_, 'a>, route: &mut Route) {
-    let Some(text) = reader.text(section, "keyword") else {
-        return;
-    };
-    // What RFC 9110, section 11.1, takes for the name of a scheme.
-    let good = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if text.value.is_empty() || !text.value.chars().all(good) {
-        let message = "`keyword` in [[listener.route]] must be one word of letters and digits, such as \"Bearer\"";
-        reader.problem(text.line, message);
-    } else if route.answers.has_keyword() {
-        text.value.clone_into(&mut route.keyword);
-    } else {
-        let message = "`keyword` in [[listener.route]] goes with whoami, auth, knox_logout and knox_logoutall only";
-        reader.problem(text.line, message);
+    match kinds {
+        (true, true) => Some(Tokens::Both),
+        (true, false) => Some(Tokens::Drf),
+        (false, true) => Some(Tokens::Knox),
+        (false, false) => None,
     }
 }
 
@@ -334,7 +273,6 @@ mod tests {
     use crate::config::problem::Problems;
     use std::path::Path;
     use std::time::Duration;
-    use toml::de::DeTable;
 
     /// What `text` says, and what is wrong with it.
     fn listener(text: &str) -> (Listener, Vec<String>) {
@@ -354,24 +292,18 @@ mod tests {
         (found, said.map(ToString::to_string).collect())
     }
 
-    fn paths(listener: &Listener) -> Vec<&str> {
-        let routes = listener.routes.iter();
-        routes.map(|route| route.path.as_str()).collect()
-    }
-
     #[test]
-    fn without_a_word_the_usual_routes_are_there() {
+    fn without_a_word_the_usual_limits_hold() {
         let (found, said) = listener("");
         assert_eq!(said, [""; 0]);
         assert_eq!(found.bind.to_string(), "127.0.0.1:8000");
-        assert_eq!(paths(&found).len(), Listener::ROUTES.len());
-        let rates: Vec<_> = found.routes.iter().map(|route| route.rate).collect();
-        let usual = Some(Listener::OBTAIN_RATE);
-        assert_eq!(rates, [usual, usual, None, None, None]);
+        assert_eq!(found.routes, []);
+        let limits = (found.obtain_rate, found.failed_logins);
+        assert_eq!(limits, (Rate::parse("10/min"), Rate::parse("20/min")));
     }
 
     #[test]
-    fn routes_add_to_those_or_replace_them() {
+    fn routes_are_taken_and_a_site_without_limits_has_none_by_name() {
         let (found, said) = listener(
             r#"
 [listener]
@@ -388,29 +320,15 @@ path = "/api/example/"
 answers = "whoami"
 keyword = "Bearer"
 tokens = ["knox", "drf"]
-[[listener.route]]
-path = "/api/auth/logout/"
-answers = "knox_logout"
 "#,
         );
         assert_eq!(said, [""; 0]);
-        assert_eq!(
-            paths(&found),
-            [
-                "/api-token-auth/",
-                "/api-token-auth-ex/",
-                "/api/example/",
-                "/auth",
-                "/introspect",
-                "/api-token-auth-throttled/",
-                "/api/auth/logout/"
-            ]
-        );
-        assert_eq!(found.routes[0].rate, None);
-        assert_eq!(found.routes[5].rate, Rate::parse("5/min"));
-        assert_eq!(found.routes[2].keyword, "Bearer");
-        assert_eq!(found.routes[2].tokens, [TokenKind::Knox, TokenKind::Drf]);
-        assert_eq!(found.routes[6].tokens, [TokenKind::Knox]);
+        assert_eq!((found.obtain_rate, found.failed_logins), (None, None));
+        let rates: Vec<_> = found.routes.iter().map(|route| route.rate).collect();
+        assert_eq!(rates, [None, Rate::parse("5/min"), None]);
+        assert_eq!(found.routes[2].keyword.as_deref(), Some("Bearer"));
+        assert_eq!(found.routes[2].tokens, Some(Tokens::Both));
+        assert_eq!(found.routes[1].line, 6);
     }
 
     #[test]
@@ -423,7 +341,7 @@ metrics_bind = "127.0.0.1:10"
 trusted_proxies = ["10.0.0.0/8", "192.0.2.1", "::1"]
 tls_cert = "a"
 tls_key = "b"
-password_hasher = "argon2"
+password_hasher = "bcrypt_sha256"
 introspect_secret_env = "S"
 header_bytes = 0x4000
 idle_time = "2min"
@@ -436,7 +354,7 @@ connections = 10
         assert_eq!(found.limits.header_bytes, Some(16 * 1024));
         assert_eq!(found.limits.idle_time, Some(Duration::from_mins(2)));
         assert_eq!(found.limits.connections, Some(10));
-        assert_eq!(found.password_hasher, PasswordHasher::Argon2);
+        assert_eq!(found.password_hasher, Preferred::BcryptSha256);
         assert!(found.tls.is_some() && found.introspect_secret.is_some());
     }
 
@@ -491,7 +409,7 @@ answers = "auth"
         sorted.sort_unstable();
         assert_eq!(
             sorted,
-            [2, 3, 4, 5, 6, 7, 9, 10, 12, 16, 22, 23, 28, 29, 30, 34, 36],
+            [2, 3, 4, 5, 6, 7, 9, 10, 12, 28, 30, 34],
             "{said:#?}"
         );
         assert!(
