@@ -19,6 +19,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokenward::http::route::Answers;
 use tokenward::http::{
     Answer, Body, Endpoint, Health, Listener, Outcome, Peer, Pulse, Record, Service, Settings,
 };
@@ -33,7 +34,7 @@ struct Whoami;
 
 impl Service for Whoami {
     async fn answer(&self, _: &Parts, _: Body, _: Peer) -> Answer {
-        let mut record = Record::new(Endpoint::Whoami, Outcome::Ok);
+        let mut record = Record::new(Endpoint::Route(Answers::Whoami), Outcome::Ok);
         record.user = Some("alice.w".into());
         Answer {
             response: whoami(),

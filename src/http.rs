@@ -6,6 +6,7 @@
 
 mod accept;
 pub mod auth;
+mod base64;
 pub mod body;
 pub mod dispatch;
 mod envelope;

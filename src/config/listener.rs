@@ -204,26 +204,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    #[test]
-    fn rates_are_read_as_rest_framework_reads_them() {
-        for (text, rate) in [
-            ("10/min", Some((10, 60))),
-            ("5/m", Some((5, 60))),
-            ("1/second", Some((1, 1))),
-            ("100/hour", Some((100, 3_600))),
-            ("9/d", Some((9, 86_400))),
-            ("0/min", None),
-            ("+5/min", None),
-            ("5", None),
-            ("5/", None),
-            ("/min", None),
-            ("5/year", None),
-        ] {
-            let found = Rate::parse(text).map(|rate| (rate.count, rate.per.as_secs()));
-            assert_eq!(found, rate, "{text}");
-        }
-    }
-
     async fn resolve(from: SecretFrom) -> Result<String, String> {
         let source = SecretSource {
             from,

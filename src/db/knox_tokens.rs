@@ -18,18 +18,17 @@ use crate::domain::user::UserId;
 
 diesel::alias!(const OTHER: Alias<Other> = knox_authtoken as other_token);
 
-/// What was found of keys that were presented.
+/// What was found of a key that was presented.
 #[derive(Debug)]
 pub struct Found {
-    /// For each key in turn: who stands behind it, or why nobody does.
-    pub verdicts: Vec<Result<Principal, Denied>>,
+    /// Who stands behind it, or why nobody does.
+    pub verdict: Result<Principal, Denied>,
     /// Users with rows that have expired and that knox would delete at this look ([`delete_expired`]). Empty as a rule.
     pub overdue: Vec<UserId>,
 }
 
 /// A row that a key may belong to.
 struct Candidate {
-    token_key: String,
     /// `None` for what knox did not write, which no key has.
     digest: Option<KnoxDigest>,
     created: Moment,
@@ -39,12 +38,11 @@ struct Candidate {
     overdue: bool,
 }
 
-type Row = (String, String, Instant, Option<Instant>, bool, AccountRow);
+type Row = (String, Instant, Option<Instant>, bool, AccountRow);
 
 impl From<Row> for Candidate {
-    fn from((token_key, digest, created, expiry, overdue, account): Row) -> Self {
+    fn from((digest, created, expiry, overdue, account): Row) -> Self {
         Self {
-            token_key,
             digest: KnoxDigest::parse(&digest),
             created: created.into(),
             expiry: expiry.map(Moment::from),
@@ -54,7 +52,7 @@ impl From<Row> for Candidate {
     }
 }
 
-/// Verifies `keys` in one round trip, as `knox.auth.TokenAuthentication` does one: of the rows with the same first
+/// Verifies `key` in one round trip, as `knox.auth.TokenAuthentication` does: of the rows with the same first
 /// characters one that has expired is passed over, the one with the key's digest decides, and its owner must be
 /// active. Rows are looked at in the order in which they were made.
 ///
@@ -63,34 +61,26 @@ impl From<Row> for Candidate {
 pub async fn find_presented(
     conn: &mut Conn,
     site: &Site,
-    keys: &[KnoxKey],
+    key: &KnoxKey,
     now: Moment,
 ) -> Result<Found, Error> {
     // Postgres holds no NUL, and so no key with one.
-    let token_keys: Vec<&str> = keys
-        .iter()
-        .map(KnoxKey::token_key)
-        .filter(|start| !start.contains('\0'))
-        .collect();
-    let candidates = if token_keys.is_empty() {
+    let candidates = if key.token_key().contains('\0') {
         Vec::new()
     } else {
-        load_candidates(conn, site, &token_keys, now).await?
+        load_candidates(conn, site, key.token_key(), now).await?
     };
     let mut overdue = Vec::new();
-    let verdicts = keys
-        .iter()
-        .map(|key| judge(key, &candidates, now, &mut overdue))
-        .collect();
+    let verdict = judge(key, &candidates, now, &mut overdue);
     overdue.sort_unstable();
     overdue.dedup();
-    Ok(Found { verdicts, overdue })
+    Ok(Found { verdict, overdue })
 }
 
 async fn load_candidates(
     conn: &mut Conn,
     site: &Site,
-    token_keys: &[&str],
+    token_key: &str,
     now: Moment,
 ) -> Result<Vec<Candidate>, Error> {
     let overdue = exists(
@@ -104,10 +94,9 @@ async fn load_candidates(
     );
     let query = knox_authtoken::table
         .inner_join(auth_user::table)
-        .filter(knox_authtoken::token_key.eq_any(token_keys))
+        .filter(knox_authtoken::token_key.eq(token_key))
         .order_by((knox_authtoken::created, knox_authtoken::digest))
         .select((
-            knox_authtoken::token_key,
             knox_authtoken::digest,
             knox_authtoken::created,
             knox_authtoken::expiry,
@@ -125,8 +114,7 @@ fn judge(
     overdue: &mut Vec<UserId>,
 ) -> Result<Principal, Denied> {
     let digest = key.digest();
-    let start = key.token_key();
-    for candidate in candidates.iter().filter(|row| row.token_key == start) {
+    for candidate in candidates {
         if candidate.overdue {
             overdue.push(candidate.account.id);
         }

@@ -103,7 +103,11 @@ impl Rate {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (count, unit) = text.split_once('/')?;
-        let count = count.trim().parse().ok()?;
+        let count = count.trim();
+        if !count.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let count = count.parse().ok()?;
         let secs = match unit {
             "s" | "sec" | "second" => 1,
             "m" | "min" | "minute" => 60,
@@ -115,5 +119,49 @@ impl Rate {
             count,
             window: Duration::from_secs(secs),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read_as_rest_framework_reads_them() {
+        for (text, rate) in [
+            ("10/min", Some((10, 60))),
+            ("5/m", Some((5, 60))),
+            ("1/second", Some((1, 1))),
+            ("3/s", Some((3, 1))),
+            ("100/hour", Some((100, 3_600))),
+            ("100/h", Some((100, 3_600))),
+            ("9/d", Some((9, 86_400))),
+            ("10000/day", Some((10_000, 86_400))),
+            ("10001/day", None),
+            ("0/min", None),
+            ("-1/min", None),
+            ("+5/min", None),
+            ("x/s", None),
+            ("", None),
+            ("5", None),
+            ("5/", None),
+            ("/min", None),
+            ("5/year", None),
+            ("5/min/s", None),
+        ] {
+            let found = Rate::parse(text).map(|rate| (rate.count, rate.window.as_secs()));
+            assert_eq!(found, rate, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_is_in_the_order_of_the_numbers_and_each_has_its_word() {
+        let mut words: Vec<_> = Answers::ALL.map(Answers::word).into();
+        for (nth, answers) in Answers::ALL.into_iter().enumerate() {
+            assert_eq!(answers as usize, nth);
+        }
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Answers::ALL.len());
     }
 }

@@ -8,6 +8,7 @@ use hyper::header::HeaderName;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::base64;
 use super::route::Credential;
 use crate::domain::secret::Secret;
 
@@ -149,58 +150,17 @@ pub fn basic(header: &[u8]) -> Shown<Login> {
 }
 
 fn login(word: &[u8]) -> Option<Login> {
-    let bytes = Secret::new(base64(word)?);
+    let bytes = base64::decode(word)?;
     // UTF-8 if it is that, else Latin-1, in which every byte is a character.
-    let text = Secret::new(match std::str::from_utf8(bytes.expose()) {
+    let text = Secret::new(match std::str::from_utf8(&bytes) {
         Ok(text) => text.to_owned(),
-        Err(_) => bytes.expose().iter().copied().map(char::from).collect(),
+        Err(_) => bytes.iter().copied().map(char::from).collect(),
     });
     let (username, password) = text.expose().split_once(':')?;
     Some(Login {
         username: username.to_owned(),
         password: Secret::from(password),
     })
-}
-
-/// Python's lenient `base64.b64decode`: what is not of the alphabet is passed over, and the first complete padding ends
-/// it. `None` is its "Incorrect padding" and the like. (A strict decoder would refuse headers that Django takes.)
-fn base64(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    let (mut place, mut pads, mut left) = (0_u8, 0_u8, 0_u8);
-    for byte in text {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
-                if place >= 2 {
-                    pads += 1;
-                    if place + pads >= 4 {
-                        return Some(out);
-                    }
-                }
-                continue;
-            }
-            _ => continue,
-        };
-        pads = 0;
-        match place {
-            0 => left = six,
-            1 => {
-                out.push(left << 2 | six >> 4);
-                left = six & 0x0f;
-            }
-            2 => {
-                out.push(left << 4 | six >> 2);
-                left = six & 0x03;
-            }
-            _ => out.push(left << 6 | six),
-        }
-        place = (place + 1) % 4;
-    }
-    (place == 0).then_some(out)
 }
 
 impl Credential {

@@ -99,7 +99,7 @@ impl Collector for Source {
             None,
             MetricType::Counter,
         )?;
-        for endpoint in Endpoint::ALL {
+        for endpoint in Endpoint::all() {
             for outcome in Outcome::ALL {
                 let count = self.stats.outcomes(endpoint, outcome);
                 if count > 0 {

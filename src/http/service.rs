@@ -8,7 +8,6 @@ use hyper::http::request::Parts;
 use super::dispatch::{self, App, Reason};
 use super::envelope::{Answer, Peer, Record, Service};
 use super::intake::{Body, Unreadable};
-use super::route::Answers;
 use super::stats::{Endpoint, Outcome};
 use crate::domain::token::KeyStart;
 
@@ -22,7 +21,7 @@ impl Service for App {
             _ => Outcome::of(response.status()),
         };
         let record = Record {
-            endpoint: record.endpoint.map_or(Endpoint::Other, endpoint),
+            endpoint: record.endpoint.map_or(Endpoint::Other, Endpoint::Route),
             outcome,
             user: record
                 .account
@@ -39,18 +38,5 @@ fn reason(reason: Reason, key: Option<&str>) -> Option<Cow<'static, str>> {
         (Reason::Done, _) => None,
         (reason, None) => Some(Cow::Borrowed(reason.words())),
         (reason, Some(key)) => Some(Cow::Owned(format!("{}: {key}…", reason.words()))),
-    }
-}
-
-const fn endpoint(answers: Answers) -> Endpoint {
-    match answers {
-        Answers::Obtain => Endpoint::Obtain,
-        Answers::ObtainEx => Endpoint::ObtainEx,
-        Answers::Whoami => Endpoint::Whoami,
-        Answers::KnoxLogin => Endpoint::KnoxLogin,
-        Answers::KnoxLogout => Endpoint::KnoxLogout,
-        Answers::KnoxLogoutAll => Endpoint::KnoxLogoutAll,
-        Answers::Auth => Endpoint::Auth,
-        Answers::Introspect => Endpoint::Introspect,
     }
 }

@@ -11,25 +11,13 @@ use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 
+use super::route::Answers;
+
 /// What was asked, as a label of the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A token for a name and a password.
-    Obtain,
-    /// The same, with the user's id and address.
-    ObtainEx,
-    /// Who stands behind a token.
-    Whoami,
-    /// A knox token for Basic credentials.
-    KnoxLogin,
-    /// This knox token ends.
-    KnoxLogout,
-    /// All knox tokens of the user end.
-    KnoxLogoutAll,
-    /// A proxy asks.
-    Auth,
-    /// RFC 7662.
-    Introspect,
+    /// A route.
+    Route(Answers),
     /// `/livez` and its kin.
     Health,
     /// No endpoint of ours.
@@ -37,32 +25,29 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// How many there are.
+    const COUNT: usize = Answers::ALL.len() + 2;
+
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
-        Self::Obtain,
-        Self::ObtainEx,
-        Self::Whoami,
-        Self::KnoxLogin,
-        Self::KnoxLogout,
-        Self::KnoxLogoutAll,
-        Self::Auth,
-        Self::Introspect,
-        Self::Health,
-        Self::Other,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        let routes = Answers::ALL.into_iter().map(Self::Route);
+        routes.chain([Self::Health, Self::Other])
+    }
+
+    /// Its place among all.
+    const fn number(self) -> usize {
+        match self {
+            Self::Route(answers) => answers as usize,
+            Self::Health => Self::COUNT - 2,
+            Self::Other => Self::COUNT - 1,
+        }
+    }
 
     /// Its name in metrics; those of routes are as the configuration has them.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Obtain => "obtain",
-            Self::ObtainEx => "obtain_ex",
-            Self::Whoami => "whoami",
-            Self::KnoxLogin => "knox_login",
-            Self::KnoxLogout => "knox_logout",
-            Self::KnoxLogoutAll => "knox_logoutall",
-            Self::Auth => "auth",
-            Self::Introspect => "introspect",
+            Self::Route(answers) => answers.word(),
             Self::Health => "health",
             Self::Other => "other",
         }
@@ -141,7 +126,7 @@ const SHARDS: usize = 8;
 struct Shard {
     buckets: [AtomicU64; BUCKETS],
     micros: AtomicU64,
-    outcomes: [[AtomicU64; Outcome::ALL.len()]; Endpoint::ALL.len()],
+    outcomes: [[AtomicU64; Outcome::ALL.len()]; Endpoint::COUNT],
     statuses: [AtomicU64; STATUSES.len() + 1],
 }
 
@@ -215,7 +200,7 @@ impl Stats {
         let bucket = BOUNDS.partition_point(|bound| *bound < micros);
         shard.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         shard.micros.fetch_add(micros, Ordering::Relaxed);
-        shard.outcomes[endpoint as usize][outcome as usize].fetch_add(1, Ordering::Relaxed);
+        shard.outcomes[endpoint.number()][outcome as usize].fetch_add(1, Ordering::Relaxed);
         let known = STATUSES
             .iter()
             .position(|known| *known == status.as_u16())
@@ -225,7 +210,7 @@ impl Stats {
 
     /// How many answers of `endpoint` ended in `outcome`.
     pub(super) fn outcomes(&self, endpoint: Endpoint, outcome: Outcome) -> u64 {
-        self.sum(|shard| &shard.outcomes[endpoint as usize][outcome as usize])
+        self.sum(|shard| &shard.outcomes[endpoint.number()][outcome as usize])
     }
 
     /// How long all answers took.
@@ -350,7 +335,12 @@ mod tests {
     fn count(stats: &Stats, micros: u64, times: usize) {
         for _ in 0..times {
             let took = Duration::from_micros(micros);
-            stats.count(Endpoint::Whoami, Outcome::Ok, StatusCode::OK, took);
+            stats.count(
+                Endpoint::Route(Answers::Whoami),
+                Outcome::Ok,
+                StatusCode::OK,
+                took,
+            );
         }
     }
 
@@ -386,7 +376,7 @@ mod tests {
             }
         });
         assert_eq!(
-            stats.outcomes(Endpoint::Whoami, Outcome::Ok),
+            stats.outcomes(Endpoint::Route(Answers::Whoami), Outcome::Ok),
             20 * SHARDS as u64
         );
         let durations = stats.durations();
@@ -396,8 +386,8 @@ mod tests {
 
     #[test]
     fn numbers_and_names_go_together() {
-        for (nth, endpoint) in Endpoint::ALL.into_iter().enumerate() {
-            assert_eq!(endpoint as usize, nth);
+        for (nth, endpoint) in Endpoint::all().enumerate() {
+            assert_eq!(endpoint.number(), nth);
         }
         for (nth, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, nth);

@@ -8,7 +8,7 @@ use crate::db::compat::Knox;
 use crate::db::{self, Stop, Tx, knox_tokens, logins, users};
 use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
-use crate::domain::principal::{Account, Denied, Principal};
+use crate::domain::principal::{Account, Principal};
 use crate::domain::token::{KeyStart, KnoxDigest, KnoxKey};
 use crate::domain::user::UserId;
 use crate::text;
@@ -52,22 +52,19 @@ impl Ops {
         }
     }
 
-    /// Who stands behind each of `keys`, or why nobody does: one question for all of them.
+    /// Who stands behind `key`.
     ///
     /// Where the look comes upon users with tokens that have expired, those are deleted as knox does; a role that may
     /// not leaves them.
     ///
     /// # Errors
-    /// When the database is away or has no tokens of knox.
-    pub async fn knox_verify_many(
-        &self,
-        keys: &[KnoxKey],
-    ) -> Result<Vec<Result<Principal, Denied>>, Error> {
+    /// [`Error::Denied`] when nobody does; also when the database is away or has no tokens of knox.
+    pub async fn knox_verify(&self, key: &KnoxKey) -> Result<Principal, Error> {
         self.allow_knox(None)?;
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
         let now = Moment::now();
-        let work = knox_tokens::find_presented(&mut conn, self.db().site(), keys, now);
+        let work = knox_tokens::find_presented(&mut conn, self.db().site(), key, now);
         let found = self.db().obey(&self.cancel, stop, work).await?;
         drop(conn);
         if !found.overdue.is_empty() {
@@ -77,17 +74,7 @@ impl Ops {
             // it: then the work goes on by itself, for as long as a connection waits for a lock.
             let _ = tokio::time::timeout(PATIENCE, work).await;
         }
-        Ok(found.verdicts)
-    }
-
-    /// Who stands behind `key`.
-    ///
-    /// # Errors
-    /// [`Error::Denied`] when nobody does; also as [`Ops::knox_verify_many`].
-    pub async fn knox_verify(&self, key: &KnoxKey) -> Result<Principal, Error> {
-        let verdicts = self.knox_verify_many(std::slice::from_ref(key)).await?;
-        let verdict = verdicts.into_iter().next();
-        Ok(verdict.unwrap_or(Err(Denied::InvalidToken))?)
+        Ok(found.verdict?)
     }
 
     /// Makes a token for who gave his password (`knox.views.LoginView`), and notes the login as Django's signal

@@ -14,6 +14,7 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
+use tokenward::http::route::Answers;
 use tokenward::http::{
     Answer, Body, Endpoint, Health, Limits, Listener, Outcome, Peer, Pulse, Record, Service,
     Settings,
@@ -57,7 +58,10 @@ impl Service for Whoami {
         *response.status_mut() = status.try_into().unwrap();
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);
-        let mut record = Record::new(Endpoint::Whoami, Outcome::of(response.status()));
+        let mut record = Record::new(
+            Endpoint::Route(Answers::Whoami),
+            Outcome::of(response.status()),
+        );
         record.user = Some("alice".into());
         Answer { response, record }
     }

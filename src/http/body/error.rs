@@ -1,8 +1,8 @@
 //! What is wrong with a body, and the answer that Django gives to it. The dispatcher sends it.
 
-use std::fmt::Write;
-
 use thiserror::Error;
+
+use crate::http::reply::json;
 
 /// Why a body yields no credentials. Nothing of the body is in it, but for the first surrogate of a field.
 #[derive(Debug, Error)]
@@ -88,8 +88,8 @@ impl BodyError {
     /// its HTML page for a bad request and without `Allow`.
     #[must_use]
     pub fn json(&self) -> Option<String> {
-        let detail = |text: String| format!("{{\"detail\":{}}}", quoted(&text));
-        let general = |text: String| format!("{{\"non_field_errors\":[{}]}}", quoted(&text));
+        let detail = |text: String| format!("{{\"detail\":{}}}", json::string(&text));
+        let general = |text: String| format!("{{\"non_field_errors\":[{}]}}", json::string(&text));
         Some(match self {
             Self::UnsupportedMediaType(name) => {
                 detail(format!("Unsupported media type \"{name}\" in request."))
@@ -109,8 +109,10 @@ impl BodyError {
                     .into_iter()
                     .filter(|(_, errors)| !errors.is_empty())
                     .map(|(name, errors)| {
-                        let words: Vec<_> =
-                            errors.iter().map(|error| quoted(&error.words())).collect();
+                        let words: Vec<_> = errors
+                            .iter()
+                            .map(|error| json::string(&error.words()))
+                            .collect();
                         format!("\"{name}\":[{}]", words.join(","))
                     });
                 format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
@@ -118,28 +120,4 @@ impl BodyError {
             Self::Excessive => return None,
         })
     }
-}
-
-/// A JSON string as Python's `json` writes it without `ensure_ascii`, with U+2028 and U+2029 escaped as REST framework does.
-pub(super) fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\x08' => quoted.push_str("\\b"),
-            '\x0C' => quoted.push_str("\\f"),
-            '\0'..='\x1F' | '\u{2028}' | '\u{2029}' => {
-                // Writing to a string cannot fail.
-                let _ = write!(quoted, "\\u{:04x}", u32::from(char));
-            }
-            _ => quoted.push(char),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

@@ -10,6 +10,7 @@ use super::error::BodyError;
 use super::fields::{FileName, Members, Text, Value};
 use super::params::Header;
 use super::{limits, python};
+use crate::http::base64;
 use stream::{Part, Source, Stuck};
 
 /// Bytes that the headers of a part may have.
@@ -126,7 +127,7 @@ impl Form<'_> {
         if self.read > limits::BYTES {
             return Err(BodyError::Excessive);
         }
-        let decoded = headers.is_base64().then(|| python::base64(raw)).flatten();
+        let decoded = headers.is_base64().then(|| base64::decode(raw)).flatten();
         let text = self
             .charset
             .lossy(decoded.as_ref().map_or(raw, |decoded| decoded.as_slice()));

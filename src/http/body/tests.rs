@@ -40,7 +40,9 @@ fn answer(content_type: Option<&[u8]>, body: &[u8]) -> (u64, Option<String>) {
     match fields(content_type, body) {
         Ok(Credentials { username, password }) => {
             let pair = [("username", &username), ("password", password.expose())];
-            let pair = pair.map(|(name, value)| format!("\"{name}\":{}", error::quoted(value)));
+            let pair = pair.map(|(name, value)| {
+                format!("\"{name}\":{}", crate::http::reply::json::string(value))
+            });
             (200, Some(format!("{{{}}}", pair.join(","))))
         }
         Err(error) => (u64::from(error.status()), error.json()),

@@ -38,6 +38,14 @@ pub fn push_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// `text` as a JSON string.
+#[must_use]
+pub fn string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    push_string(&mut out, text);
+    out
+}
+
 /// `{"name":"value"}`.
 #[must_use]
 pub fn pair(name: &str, value: &str) -> String {

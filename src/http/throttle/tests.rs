@@ -1,5 +1,6 @@
 use super::*;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 fn rate(count: u32, secs: u64) -> Rate {
     Rate {

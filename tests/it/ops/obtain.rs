@@ -1,5 +1,7 @@
 //! Names and passwords: who gets a token for them, and what becomes of a password whose form is out of date.
 
+use std::num::NonZeroUsize;
+
 use tokenward::db::Db;
 use tokenward::db::compat::UserTable;
 use tokenward::db::connect::Settings;
@@ -13,14 +15,19 @@ use tokenward::ops::{Error, Hashing, Mode, Obtained, Ops};
 use super::{SOMEBODY_WAITS, aim, audit_lines, tokens_where, wait_until, with_users};
 use crate::support::place::{self, Place, pool};
 
+fn hashing_of(threads: usize, queue: usize) -> Hashing {
+    Hashing::new(NonZeroUsize::new(threads).unwrap(), queue).unwrap()
+}
+
 fn hashing() -> Hashing {
-    Hashing::new(2, 100)
+    hashing_of(2, 100)
 }
 
 /// Of a form that Django would write anew, and quick to check.
 fn outdated(password: &str) -> String {
     use sha2::{Digest, Sha256};
-    let digest = format!("{:x}", Sha256::digest(password.as_bytes()));
+    let digest = Sha256::digest(password.as_bytes());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("bcrypt_sha256${}", bcrypt::hash(digest, 4).unwrap())
 }
 
@@ -148,7 +155,7 @@ async fn a_name_is_compared_without_normalisation() {
 async fn an_unknown_name_waits_for_a_hash_like_any_other() {
     let place = with_passwords(1).await;
     let ops = place.ops().await;
-    let narrow = Hashing::new(1, 1);
+    let narrow = hashing_of(1, 1);
     let password = Secret::from("x");
     let tries = (0..12).map(|nth| {
         let (ops, narrow, password) = (&ops, &narrow, &password);
@@ -168,7 +175,7 @@ async fn an_unknown_name_waits_for_a_hash_like_any_other() {
 async fn twenty_at_once_get_one_and_the_same_token() {
     let place = with_passwords(1).await;
     let ops = place.ops().await;
-    let hashing = Hashing::new(4, 100);
+    let hashing = hashing_of(4, 100);
     let password = Secret::from("user1");
     let tries = (0..20).map(|_| ops.obtain(&hashing, "user1", &password));
     let outcomes = futures_util::future::join_all(tries).await;

@@ -7,6 +7,7 @@ use super::super::error::BodyError;
 use super::super::fields::FileName;
 use super::super::python;
 use super::stream::Part;
+use crate::http::base64;
 
 /// What Django's `sanitize_file_name` leaves of a name, if anything.
 pub(super) fn named(name: &str) -> Option<FileName> {
@@ -125,7 +126,7 @@ pub(super) fn check_base64(part: &mut Part<'_, '_>) -> Result<(), BodyError> {
         );
         let whole = left.len() / 4 * 4;
         let groups: Zeroizing<Vec<u8>> = Zeroizing::new(left.drain(..whole).collect());
-        python::base64(&groups).ok_or_else(broken)?;
+        base64::decode(&groups).ok_or_else(broken)?;
     }
     if left.is_empty() {
         Ok(())
