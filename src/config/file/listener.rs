@@ -328,7 +328,7 @@ tokens = ["knox", "drf"]
         assert_eq!(rates, [None, Rate::parse("5/min"), None]);
         assert_eq!(found.routes[2].keyword.as_deref(), Some("Bearer"));
         assert_eq!(found.routes[2].tokens, Some(Tokens::Both));
-        assert_eq!(found.routes[1].line, 6);
+        assert_eq!(found.routes[1].line, 7);
     }
 
     #[test]
