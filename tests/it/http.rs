@@ -1,6 +1,7 @@
-//! The listener over real sockets, with a small service of our own behind it: polite clients, rude ones, and a stop in
-//! the middle of it all.
+//! The listener over real sockets: with a small service of our own behind it, polite clients, rude ones, and a stop in
+//! the middle of it all; in `answers` with the real one.
 
+mod answers;
 mod drain;
 mod rude;
 mod serve;

@@ -34,8 +34,6 @@ async fn what_can_be_read_in_two_ways_is_refused() {
         post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"),
         post("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"),
         post("Transfer-Encoding: \x0bchunked\r\n", "0\r\n\r\n"),
-        with("Authorization: Token a\r\nAuthorization: Token b\r\n".to_owned()),
-        with("Authorization: Token a\r\nauthorization: Token a\r\n".to_owned()),
         with("Host: there\r\n".to_owned()),
         with("Authorization: Token\r\n a\r\n".to_owned()),
         with("Authorization: Token a\x01\r\n".to_owned()),
@@ -105,6 +103,7 @@ async fn what_is_too_large_is_refused() {
             "x".repeat(size - rest)
         )
     };
+    let body = "x".repeat(Limits::default().body_bytes + 1);
     let many = (0..200).fold(String::new(), |all, nth| format!("{all}X-{nth}: y\r\n"));
     let many = format!("GET / HTTP/1.1\r\nHost: here\r\n{many}\r\n");
     for (request, good, name) in [
@@ -118,7 +117,7 @@ async fn what_is_too_large_is_refused() {
         (many, false, "200 headers"),
         ("x".repeat(1_000_000), false, "a line without an end"),
         (
-            post("Content-Length: 1000000\r\n", &"x".repeat(1_000_000)),
+            post(&format!("Content-Length: {}\r\n", body.len()), &body),
             false,
             "a body",
         ),

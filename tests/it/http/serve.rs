@@ -138,7 +138,8 @@ async fn an_outage_is_told_and_passes() {
     assert_eq!(serving.ended().code(), Some(0));
 }
 
-async fn allow_connections(place: &Place, allowed: bool) {
+/// Shuts the database, or opens it again; who is connected is thrown out.
+pub async fn allow_connections(place: &Place, allowed: bool) {
     let name = place.name();
     // From another database: one that takes no connections is not asked for its own.
     let mut config: tokio_postgres::Config = place.url().expose().parse().unwrap();
