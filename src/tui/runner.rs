@@ -28,7 +28,7 @@ use crate::tui::{Connect, Settings};
 
 use limits::{Late, Limits, fault, guarded};
 use read::{count, try_key};
-use serving::Held as Listening;
+use serving::Listening;
 pub use serving::{Listen, Serving};
 
 /// Connecting takes no longer; a TLS handshake across the world does not either.

@@ -199,17 +199,11 @@ fn is(model: &Model, place_of_tabs: Tabs, short: Short) -> Vec<Span<'static>> {
             spans.push(Span::raw(format!("   {} UTC ", cx.clock.now.clock_utc())));
         }
         Tabs::Below => spans.push(Span::raw(" ")),
-        Tabs::Here => {
+        Tabs::Here if short < Short::Clock => {
             spans.push(Span::raw(" "));
-            spans.extend(tabs(
-                model,
-                if short < Short::Clock {
-                    Names::OnlyTheFirst
-                } else {
-                    Names::Digits
-                },
-            ));
+            spans.extend(tabs(model, Names::OnlyTheFirst));
         }
+        Tabs::Here => spans.extend(tabs(model, Names::Digits)),
     }
     spans
 }

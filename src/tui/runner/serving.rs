@@ -41,7 +41,7 @@ pub struct Serving {
 }
 
 /// A listener that runs.
-pub struct Held {
+pub struct Listening {
     stop: CancellationToken,
     ended: JoinHandle<()>,
 }
@@ -79,7 +79,7 @@ impl Serving {
     }
 
     /// Keeps it until it is told to stop, and tells what it is asked.
-    pub fn hold(self, ticket: Ticket, answers: mpsc::Sender<Answer>) -> Held {
+    pub fn hold(self, ticket: Ticket, answers: mpsc::Sender<Answer>) -> Listening {
         let stop = CancellationToken::new();
         let told = stop.clone();
         let ended = tokio::spawn(async move {
@@ -89,7 +89,7 @@ impl Serving {
             // The loop is gone: nobody is left to tell.
             let _ = end.send(Answer::Told(Message::Listener(stopped))).await;
         });
-        Held { stop, ended }
+        Listening { stop, ended }
     }
 
     /// Tells until it has ended; gives how many connections had to be dropped.
@@ -133,7 +133,7 @@ impl Serving {
     }
 }
 
-impl Held {
+impl Listening {
     /// Begins to stop it.
     pub fn order_stop(&self) {
         self.stop.cancel();

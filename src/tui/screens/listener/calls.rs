@@ -10,7 +10,7 @@ use crate::tui::effect::Effect;
 use crate::tui::export::{self, Exported, Format};
 use crate::tui::layout;
 use crate::tui::modal::{Kind, Report};
-use crate::tui::model::Cx;
+use crate::tui::model::{Cx, Tone};
 use crate::tui::moves::Step;
 use crate::tui::widgets::browse::Extent;
 
@@ -138,7 +138,9 @@ pub fn keep_in_sight(state: &mut State, cx: &Cx) {
     state.browse.keep_in_sight(extent);
 }
 
-pub fn step(state: &mut State, step: Step, cx: &Cx) -> Vec<Effect> {
+pub fn step(state: &mut State, step: Step, cx: &mut Cx) -> Vec<Effect> {
+    // The message line is for the line that is looked at now; only what failed stays there.
+    cx.notice.take_if(|notice| notice.tone != Tone::Bad);
     let extent = extent(state, cx);
     state.browse.step(step, extent);
     Vec::new()

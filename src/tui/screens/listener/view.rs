@@ -21,8 +21,8 @@ use super::{Call, NEWEST, Phase, State, Up};
 pub const COLUMNS_MAX: usize = 7;
 /// Lines above the filter line.
 pub const HEAD: u16 = 2;
-/// Below this width the reason of the line under the cursor stands in the message line.
-const REASON_FROM: u16 = 80;
+/// The head of the column for why.
+const REASON: &str = "REASON";
 
 /// Draws it.
 pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
@@ -56,7 +56,10 @@ pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
 #[must_use]
 pub fn aside(state: &State, cx: &Cx) -> Option<String> {
     let told = state.current().map(Call::told)?;
-    (cx.size.width < REASON_FROM && !told.is_empty()).then_some(told)
+    let all = columns(cx);
+    let column = all.iter().find(|column| column.head == REASON);
+    let room = column.map_or(0, |column| column.width);
+    (text::width(&told) > room).then_some(told)
 }
 
 /// A piece of a line: those with the highest rank go first where room is short.
@@ -134,7 +137,10 @@ fn second_line(state: &State, cx: &Cx, columns: usize) -> Line<'static> {
         return Line::default();
     }
     let figures = &state.figures;
-    let known = format!("{} known keys", grouped(figures.known as u64));
+    let known = match figures.known {
+        1 => "1 known key".to_owned(),
+        many => format!("{} known keys", grouped(many as u64)),
+    };
     let mut pieces = vec![(3, known, Role::Base)];
     pieces.extend(match &figures.doubt {
         None => [(2, "sure of them".to_owned(), Role::Good)],
@@ -162,17 +168,23 @@ fn uptime(up: &Up, cx: &Cx) -> String {
     }
 }
 
-/// `0.04 ms`, `1.6 ms`, `25 ms`.
+/// `0.04 ms`, `1.6 ms`, `25 ms`, `10 s`.
 #[must_use]
 pub fn millis(took: Duration) -> String {
-    format!("{} ms", number_of_millis(took))
+    match took.as_secs() {
+        0..10 => format!("{} ms", number_of_millis(took)),
+        secs => format!("{secs} s"),
+    }
 }
 
 fn number_of_millis(took: Duration) -> String {
     let micros = took.as_micros();
     match micros {
         0..1_000 => format!("{:.2}", took.as_secs_f64() * 1e3),
-        1_000..10_000 => format!("{:.1}", took.as_secs_f64() * 1e3),
+        1_000..10_000 => {
+            let said = format!("{:.1}", took.as_secs_f64() * 1e3);
+            said.trim_end_matches(".0").to_owned()
+        }
         _ => (micros / 1_000).to_string(),
     }
 }
@@ -198,23 +210,23 @@ fn columns(cx: &Cx) -> Vec<Column> {
     let time = Column::fixed("TIME", 8, 0);
     let code = Column::fixed("CODE", 4, 0);
     match cx.size.width {
-        ..REASON_FROM => vec![time, code, Column::flexible("USER", 10)],
-        REASON_FROM..100 => vec![
+        ..80 => vec![time, code, Column::flexible("USER", 10)],
+        80..100 => vec![
             time,
             code,
             Column::flexible("PATH", 10),
             Column::fixed("USER", 9, 3),
             Column::fixed("FROM", 11, 2),
-            Column::fixed("REASON", 22, 1),
+            Column::fixed(REASON, 22, 1),
         ],
         100.. => vec![
             time,
             code,
             Column::flexible("PATH", 14),
-            Column::fixed("USER", 10, 3),
+            Column::fixed("USER", 12, 3),
             Column::fixed("FROM", 15, 2),
             Column::fixed("MS", 5, 4),
-            Column::fixed("REASON", 24, 1),
+            Column::fixed(REASON, 24, 1),
         ],
     }
 }
