@@ -109,7 +109,7 @@ impl Settings {
 pub enum Error {
     /// The address cannot be had.
     #[error(
-        "cannot listen on {address}: {source}; is another program on it? --bind names another address"
+        "cannot listen on {address}: {source}; is another program on it? `bind` in [listener] or --bind names another address"
     )]
     Bind {
         /// The address.
@@ -123,7 +123,7 @@ pub enum Error {
     /// Plain HTTP would leave this machine, keys and passwords in it.
     #[error(
         "plain HTTP on {0} would show keys and passwords to the network; set tls_cert and tls_key, bind a loopback \
-         address behind a proxy, or say --insecure-http if something else encrypts"
+         address behind a proxy, or give `serve` --insecure-http if something else encrypts"
     )]
     Insecure(SocketAddr),
 }

@@ -304,6 +304,14 @@ impl Ops {
         }
     }
 
+    /// The key `aim` saw is none any more: a gate of this process can say whose it was when somebody still calls with it.
+    fn retire(&self, aim: &Aim) {
+        let known = self.known_slot().upgrade();
+        if let (Some(known), Some(seen)) = (known, &aim.seen) {
+            known.retire(seen.fingerprint, &aim.username);
+        }
+    }
+
     fn known_slot(&self) -> std::sync::MutexGuard<'_, Weak<Known>> {
         self.inner
             .known

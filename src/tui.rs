@@ -45,6 +45,7 @@ use model::{Clock, Cx, Model};
 use runner::{Outside, Runner};
 use terminal::{Held, Host, Signalled, Signals};
 
+pub use runner::{Listen, Serving};
 pub use screens::{ScreenId, all_actions};
 pub use startup::{Clipboard, Connect, Exit, ProfileInfo, Settings, Startup, TimeStyle};
 
@@ -100,7 +101,7 @@ where
         }
     };
     let mut model = model(&startup, clock(), size);
-    let (runner, mut answers) = Runner::new(startup.connect, startup.settings);
+    let (runner, mut answers) = Runner::new(startup.connect, startup.listen, startup.settings);
     let mut console = Console {
         runner,
         terminal,
@@ -179,6 +180,7 @@ fn model(startup: &Startup, clock: Clock, size: Size) -> Model {
     let mut cx = Cx::new(clock, startup.zone.clone(), size, startup.settings.clone());
     cx.keys = startup.keys.clone();
     cx.profiles.clone_from(&startup.profiles);
+    cx.listens_at.clone_from(&startup.listens_at);
     Model::new(cx)
 }
 

@@ -10,15 +10,20 @@ use jiff::tz::TimeZone;
 use super::context::Context;
 use super::exit::{Code, Failure};
 use super::opener::{Anew, DEMO, Say, color_name, label};
+use super::serve::start::{self, Started, start};
 use crate::config::{
     self, Access, Color, Origin, PRIVATE, Place, Problem, Problems, Profile, Protection,
 };
 use crate::db::private::{self, Status};
 use crate::domain::moment::Moment;
+use crate::http::{Bind, Plain};
+use crate::ops::Ops;
 use crate::tui::keys::{Entry, KeyMap, rebind};
 use crate::tui::look::{Glyphs, Look, Paint};
 use crate::tui::shell::quoted;
-use crate::tui::{self, Clipboard, Connect, ProfileInfo, Settings, Startup, TimeStyle};
+use crate::tui::{
+    self, Clipboard, Connect, Listen, ProfileInfo, Serving, Settings, Startup, TimeStyle,
+};
 
 /// `demo`.
 #[derive(Debug, clap::Args)]
@@ -141,10 +146,17 @@ async fn show(
         let opener = Arc::clone(&opener);
         async move { opener.open_named(&name, Say::Log).await }.boxed()
     });
+    let opener = Arc::clone(&cx.opener);
+    let listen: Listen = Arc::new(move |ops| {
+        let opener = Arc::clone(&opener);
+        async move { listen(opener.config(), ops).await }.boxed()
+    });
     let startup = Startup {
         profiles,
         first: Some(first),
         connect,
+        listens_at: start::url(cx.config()),
+        listen,
         settings: settings(cx.config()),
         keys,
         zone: TimeZone::system(),
@@ -163,6 +175,29 @@ async fn show(
         130 => Code::Interrupted,
         143 => Code::Terminated,
         _ => Code::Failed,
+    })
+}
+
+/// Starts the listener of the configuration on what the console shows, as `serve` would.
+async fn listen(config: &config::Config, ops: Ops) -> Result<Serving, String> {
+    let bind = Bind::Address(config.listener.bind);
+    let started = async {
+        let settings = start::settings(config, bind, Plain::Loopback)?;
+        start(config, ops, settings).await
+    };
+    let Started {
+        listener,
+        metrics,
+        gate,
+        scheme,
+    } = started
+        .await
+        .map_err(|failure: Failure| failure.message().to_owned())?;
+    Ok(Serving {
+        url: format!("{scheme}://{}", listener.address()),
+        listener,
+        metrics,
+        gate,
     })
 }
 

@@ -65,6 +65,14 @@ impl Failure {
         Self::new(Code::Usage, message)
     }
 
+    /// What is said.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Said { message, .. } | Self::Django(message) => message,
+            Self::ClosedPipe => "nobody reads any more",
+        }
+    }
+
     /// The exit code it stands for.
     pub const fn code(&self) -> Code {
         match self {

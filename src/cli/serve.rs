@@ -3,6 +3,7 @@
 
 mod app;
 mod journal;
+pub mod start;
 mod supervisor;
 
 use std::net::SocketAddr;
@@ -12,12 +13,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::context::Context;
 use super::exit::{Code, Failure};
-use crate::config;
-use crate::http::tls::{self, Tls};
-use crate::http::{
-    self, Bind, Health, Limits, Listener, Metrics, Plain, Service, Settings, TrustedProxies,
-};
+use crate::http::tls::Tls;
+use crate::http::{Bind, Plain};
 use journal::Journal;
+use start::{Started, start};
 use supervisor::Supervisor;
 
 /// `serve`.
@@ -40,31 +39,38 @@ struct Told {
 
 /// Runs `serve`.
 pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
-    let settings = settings(cx.config(), &args)?;
+    let bind = match handed_over()? {
+        Some(socket) => Bind::Socket(socket),
+        None => Bind::Address(args.bind.unwrap_or(cx.config().listener.bind)),
+    };
+    let plain = if args.insecure_http {
+        Plain::Anywhere
+    } else {
+        Plain::Loopback
+    };
+    let settings = start::settings(cx.config(), bind, plain)?;
     // A certificate that is no good was told before the database is asked for anything.
     let tls = settings.tls.clone();
     let ops = cx.ops().await?;
     // From here on a hangup asks for a reload, and the others for a stop that loses nothing.
     let told = Told::listen()?;
     cx.signals.hand_over();
-    let health = Health::of(ops.clone());
-    let service = app::build(cx.config(), ops).await?;
-    serve(cx, settings, health, service, tls, told).await
+    let started = start(cx.config(), ops, settings).await?;
+    serve(cx, started, tls, told).await
 }
 
 async fn serve(
     cx: &mut Context,
-    settings: Settings,
-    health: Health,
-    service: impl Service,
+    started: Started,
     tls: Option<Tls>,
     mut told: Told,
 ) -> Result<Code, Failure> {
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let listener = Listener::start(settings, health.clone(), service)
-        .await
-        .map_err(refused)?;
-    let metrics = metrics(cx.config().listener.metrics_bind, &listener, health).await?;
+    let Started {
+        listener,
+        metrics,
+        scheme,
+        gate: _,
+    } = started;
     let journal = Journal::start(listener.feed(), &cx.out);
     let _alive = Supervisor::ready();
     cx.out
@@ -95,53 +101,6 @@ async fn serve(
     Ok(code)
 }
 
-/// `/metrics` on a bind of its own, which is plain HTTP and so stays on this machine.
-async fn metrics(
-    bind: Option<SocketAddr>,
-    listener: &Listener,
-    health: Health,
-) -> Result<Option<Listener>, Failure> {
-    let Some(bind) = bind else {
-        return Ok(None);
-    };
-    let service = Metrics::new(listener.stats(), health.clone());
-    let settings = Settings {
-        // A scraper is inside the network and has nothing to hide.
-        plain: Plain::Anywhere,
-        ..Settings::on(bind)
-    };
-    let started = Listener::start(settings, health, service).await;
-    started.map(Some).map_err(refused)
-}
-
-/// What the listener is told by configuration and arguments.
-fn settings(config: &config::Config, args: &Args) -> Result<Settings, Failure> {
-    let listener = &config.listener;
-    let bind = match handed_over()? {
-        Some(socket) => Bind::Socket(socket),
-        None => Bind::Address(args.bind.unwrap_or(listener.bind)),
-    };
-    let files = listener.tls.as_ref().map(|files| tls::Files {
-        certificate: files.certificate.clone(),
-        key: files.key.clone(),
-    });
-    let tls = files
-        .map(Tls::open)
-        .transpose()
-        .map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(Settings {
-        bind,
-        plain: if args.insecure_http {
-            Plain::Anywhere
-        } else {
-            Plain::Loopback
-        },
-        tls,
-        limits: limits(&listener.limits),
-        trusted: TrustedProxies::new(listener.trusted_proxies.clone()),
-    })
-}
-
 /// The socket that a service manager opened for us, if it did.
 fn handed_over() -> Result<Option<std::net::TcpListener>, Failure> {
     ListenFd::from_env().take_tcp_listener(0).map_err(|error| {
@@ -149,37 +108,6 @@ fn handed_over() -> Result<Option<std::net::TcpListener>, Failure> {
             "the socket that was handed over is of no use: {error}; it must be a TCP socket that listens"
         ))
     })
-}
-
-fn limits(set: &config::listener::ListenerLimits) -> Limits {
-    let usual = Limits::default();
-    Limits {
-        header_bytes: set.header_bytes.unwrap_or(usual.header_bytes),
-        request_line_bytes: set.request_line_bytes.unwrap_or(usual.request_line_bytes),
-        header_time: set.header_time.unwrap_or(usual.header_time),
-        body_bytes: set.body_bytes.unwrap_or(usual.body_bytes),
-        body_time: set.body_time.unwrap_or(usual.body_time),
-        request_time: set.request_time.unwrap_or(usual.request_time),
-        idle_time: set.idle_time.unwrap_or(usual.idle_time),
-        handshake_time: set.handshake_time.unwrap_or(usual.handshake_time),
-        drain_time: set.drain_time.unwrap_or(usual.drain_time),
-        connections: set.connections.unwrap_or(usual.connections),
-        connections_per_address: set
-            .connections_per_address
-            .unwrap_or(usual.connections_per_address),
-        requests_per_connection: set
-            .requests_per_connection
-            .unwrap_or(usual.requests_per_connection),
-    }
-}
-
-/// An address that cannot be had is wrong usage: nothing is listening, and somebody has to say another.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is the argument of map_err"
-)]
-fn refused(error: http::Error) -> Failure {
-    Failure::usage(error.to_string())
 }
 
 impl Told {
@@ -226,26 +154,5 @@ fn reload(tls: Option<&Tls>) {
             tracing::error!("the old certificate stays in force: {error}");
             super::output::note(&format!("the old certificate stays in force: {error}"));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Config, EXAMPLE, Env, Flags};
-
-    #[test]
-    fn the_example_shows_the_limits_that_hold_without_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("c.toml");
-        std::fs::write(&file, EXAMPLE).unwrap();
-        let flags = Flags {
-            config: Some(file),
-            ..Flags::default()
-        };
-        let home = [("HOME", folder.path().to_str().unwrap())];
-        let config = Config::load(&flags, &home.into_iter().collect::<Env>()).unwrap();
-        assert_eq!(limits(&config.listener.limits), Limits::default());
-        assert!(config.listener.limits.header_bytes.is_some());
     }
 }

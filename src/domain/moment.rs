@@ -86,6 +86,15 @@ impl Moment {
             .to_string()
     }
 
+    /// `14:02:11` in `zone`.
+    #[must_use]
+    pub fn second_in(self, zone: &TimeZone) -> String {
+        self.timestamp()
+            .to_zoned_datetime(zone.clone())
+            .strftime("%H:%M:%S")
+            .to_string()
+    }
+
     /// `14:02` in UTC.
     #[must_use]
     pub fn clock_utc(self) -> String {

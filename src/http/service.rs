@@ -9,7 +9,6 @@ use super::dispatch::{self, App, Reason};
 use super::envelope::{Answer, Peer, Record, Service};
 use super::intake::{Body, Unreadable};
 use super::stats::{Endpoint, Outcome};
-use crate::domain::token::KeyStart;
 
 impl Service for App {
     async fn answer(&self, head: &Parts, body: Body, peer: Peer) -> Answer {
@@ -20,23 +19,28 @@ impl Service for App {
             Reason::Denied(_) => Outcome::Denied,
             _ => Outcome::of(response.status()),
         };
+        let reason = reason(&record);
         let record = Record {
             endpoint: record.endpoint.map_or(Endpoint::Other, Endpoint::Route),
             outcome,
             user: record
                 .account
                 .map(|account| account.username.as_str().into()),
-            reason: reason(record.reason, record.key.as_ref().map(KeyStart::as_str)),
+            reason,
         };
         Answer { response, record }
     }
 }
 
-/// The words of the log, with the start of the key that was refused.
-fn reason(reason: Reason, key: Option<&str>) -> Option<Cow<'static, str>> {
-    match (reason, key) {
-        (Reason::Done, _) => None,
-        (reason, None) => Some(Cow::Borrowed(reason.words())),
-        (reason, Some(key)) => Some(Cow::Owned(format!("{}: {key}…", reason.words()))),
-    }
+/// The words of the log: whose key it was where we know, else how the key began that was refused.
+fn reason(record: &dispatch::Record) -> Option<Cow<'static, str>> {
+    let words = match record.reason {
+        Reason::Done => return None,
+        reason => reason.words(),
+    };
+    Some(match (&record.retired, &record.key) {
+        (Some(username), _) => Cow::Owned(format!("retired: {username}")),
+        (None, Some(key)) => Cow::Owned(format!("{words}: {}…", key.as_str())),
+        (None, None) => Cow::Borrowed(words),
+    })
 }

@@ -13,6 +13,7 @@ use crate::db::changes::{self, Heard};
 use crate::db::lookup::{self, Holder, Lookup};
 use crate::domain::moment::Moment;
 use crate::domain::principal::{Denied, Holds, Presented, Principal};
+use crate::domain::token::{DrfKey, Fingerprint};
 use crate::text;
 
 /// How large and how patient a gate is.
@@ -157,6 +158,12 @@ impl Gate {
                 expiry,
             },
         )
+    }
+
+    /// Whose key it was, if this process has replaced or deleted it since the gate was opened.
+    #[must_use]
+    pub fn retired(&self, key: &DrfKey) -> Option<Arc<str>> {
+        self.inner.known.retired(Fingerprint::of(key))
     }
 
     /// Whether keys may be answered from memory at this moment.

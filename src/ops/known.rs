@@ -29,6 +29,7 @@ use crate::db::changes::{Heard, PROMISE, since_boot};
 use crate::db::lookup::Found;
 use crate::domain::moment::Moment;
 use crate::domain::principal::Presented;
+use crate::domain::token::Fingerprint;
 use crate::domain::user::UserId;
 pub(super) use packed::Entry;
 use packed::Packed;
@@ -57,6 +58,9 @@ impl Mark {
 /// Users' notes: a change of one makes about four of a million known users ask again.
 const NOTES: usize = 1 << 18;
 
+/// So many keys that this process retired are remembered, to name whose they were.
+const RETIRED: usize = 10_000;
+
 /// What is remembered.
 pub(super) struct Known {
     entries: Cache<Mark, Packed>,
@@ -70,6 +74,8 @@ pub(super) struct Known {
     /// Until when it is sure, in nanoseconds of [`since_boot`].
     sure_until: AtomicU64,
     promise: Mutex<Promise>,
+    /// Whose keys were that this process replaced or deleted. It decides nothing: only the log is told.
+    retired: Cache<Fingerprint, Arc<str>>,
     /// Something was remembered since the memory was last emptied.
     is_used: AtomicBool,
 }
@@ -124,8 +130,19 @@ impl Known {
             promise: Mutex::new(Promise::None(
                 "the notice connection is being made".to_owned(),
             )),
+            retired: Cache::new(RETIRED),
             is_used: AtomicBool::new(false),
         }
+    }
+
+    /// The key was replaced or deleted by this process; it was the key of `username`.
+    pub(super) fn retire(&self, key: Fingerprint, username: &str) {
+        self.retired.insert(key, username.into());
+    }
+
+    /// Whose key it was, if this process retired it.
+    pub(super) fn retired(&self, key: Fingerprint) -> Option<Arc<str>> {
+        self.retired.get(&key)
     }
 
     /// Whose key has this mark, as long as that is certain. `now` is asked only where something expires.

@@ -121,6 +121,9 @@ impl Ops {
         let done = done.await;
         self.forget(aim.id);
         done?;
+        if mode == Mode::Apply {
+            self.retire(aim);
+        }
         Ok(issued(aim, stored, Origin::New))
     }
 
@@ -144,6 +147,9 @@ impl Ops {
         let done = done.await;
         self.forget(aim.id);
         done?;
+        if mode == Mode::Apply {
+            self.retire(aim);
+        }
         Ok(seen.clone())
     }
 

@@ -43,6 +43,8 @@ pub struct Cx {
     pub keys: KeyMap,
     /// `[ui]`.
     pub settings: Settings,
+    /// Where the listener would be found: `http://127.0.0.1:8000`.
+    pub listens_at: String,
     /// What can be connected to.
     pub profiles: Vec<ProfileInfo>,
     /// The profile in use or being connected to.
@@ -86,6 +88,7 @@ impl Cx {
             look: settings.look,
             keys: KeyMap::default(),
             settings,
+            listens_at: String::new(),
             profiles: Vec::new(),
             profile: String::new(),
             link: Link::Unchosen,
@@ -364,7 +367,7 @@ impl Cx {
     #[must_use]
     pub fn offers(&self, action: &Action) -> bool {
         match action.kind {
-            Kind::Looks => true,
+            Kind::Looks | Kind::Serves => true,
             Kind::Touches(change) => self.grants(change),
         }
     }

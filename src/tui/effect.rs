@@ -227,6 +227,15 @@ pub enum Order {
     Resume,
 }
 
+/// What the listener is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serve {
+    /// Listen.
+    Start,
+    /// Finish what is being answered, and end.
+    Stop,
+}
+
 /// How the console is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
@@ -266,6 +275,13 @@ pub enum Effect {
     Cancel(Slot),
     /// Tell the long work that runs.
     Job(Order),
+    /// Start the listener on the present database, or stop it.
+    Listener {
+        /// Comes back with everything that is told of it.
+        ticket: Ticket,
+        /// Which.
+        order: Serve,
+    },
     /// Send a text to the clipboard.
     Copy {
         /// What the message calls it: never a key, at most a covered one.

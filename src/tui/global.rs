@@ -9,7 +9,7 @@ use crate::tui::keys::{Action, Binding, Key};
 use crate::tui::message::Message;
 use crate::tui::modal::{Choose, Command, Commands, Confirm, Item, Kind, Need, Report};
 use crate::tui::model::{Link, Model, Stopping, Tone};
-use crate::tui::screens::{self, ScreenId};
+use crate::tui::screens::{self, ScreenId, listener};
 use crate::tui::text::{grouped, whole};
 use crate::tui::widgets::field::Field;
 use crate::tui::{link, update};
@@ -39,7 +39,7 @@ pub enum Global {
     Redraw,
     /// Give the terminal to the shell.
     Suspend,
-    /// Leave; asks first while work is under way.
+    /// Leave; asks first while work is under way or the listener is up.
     Quit,
     /// Leave without asking.
     QuitNow,
@@ -68,6 +68,12 @@ pub const KEYS: &[Binding<Model, Global>] = &[
         &[ScreenId::Backfill.key()],
         "a token for everyone who lacks one",
         Global::Go(ScreenId::Backfill),
+    ),
+    Binding::looks(
+        "listener",
+        &[ScreenId::Listener.key()],
+        "who calls the listener, and how it does",
+        Global::Go(ScreenId::Listener),
     ),
     Binding::looks(
         "audit",
@@ -194,8 +200,14 @@ pub fn update(model: &mut Model, wish: Global) -> Vec<Effect> {
             Link::Connecting { .. } => Vec::new(),
         },
         Global::Redraw => vec![Effect::Redraw],
-        Global::Suspend => vec![Effect::Suspend],
-        Global::Quit if model.cx.job.is_some() => {
+        Global::Suspend => {
+            let next = listener::Next::Suspend;
+            if listener::ask_before(&model.listener, next, &mut model.cx) {
+                return Vec::new();
+            }
+            vec![Effect::Suspend]
+        }
+        Global::Quit if model.cx.job.is_some() || model.listener.address().is_some() => {
             ask_quit(model);
             Vec::new()
         }
@@ -227,12 +239,23 @@ fn jobs(model: &Model) -> String {
     format!("{}: {far}{left}. {end}.", job.verb)
 }
 
-/// Leaving stops the work that runs, so it asks.
+/// Leaving stops the work that runs and the listener, so it asks.
 fn ask_quit(model: &mut Model) {
-    let work = model.cx.job.as_ref().map_or("work", |job| job.verb.word());
+    let work = model.cx.job.as_ref().map(|job| job.verb.word());
+    let port = model.listener.address().map(|address| address.port);
+    let title = match (work, port) {
+        (Some(work), None) => format!("Quit while {work} is under way?"),
+        (Some(work), Some(port)) => {
+            format!("Quit while {work} is under way and the listener on :{port} is up?")
+        }
+        (None, Some(port)) => format!("Quit? The listener on :{port} stops."),
+        (None, None) => "Quit?".to_owned(),
+    };
+    let work = work.map(|work| format!("The {work} stops then. What is done stays done."));
+    let listener = port.map(|_| listener::MEANS.to_owned());
     model.cx.open(Kind::Confirm(Confirm {
-        title: format!("Quit while {work} is under way?"),
-        about: vec!["It stops then. What is done stays done.".to_owned()],
+        title,
+        about: work.into_iter().chain(listener).collect(),
         whom: Vec::new(),
         same_as: String::new(),
         verb: "quit",

@@ -173,6 +173,8 @@ pub enum Kind {
     Looks,
     /// It makes this change; where that is refused, it leaves hints and help.
     Touches(Change),
+    /// It starts or stops the listener: nothing changes in the database, but others notice.
+    Serves,
 }
 
 /// What a key does, apart from the message it sends.
@@ -223,6 +225,18 @@ impl<S, M> Binding<S, M> {
             message,
             applies: |_| true,
         }
+    }
+
+    /// An action that starts or stops the listener.
+    pub const fn serves(
+        name: &'static str,
+        keys: &'static [Key],
+        help: &'static str,
+        message: M,
+    ) -> Self {
+        let mut binding = Self::looks(name, keys, help, message);
+        binding.action.kind = Kind::Serves;
+        binding
     }
 
     /// An action that makes `change`.

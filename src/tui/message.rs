@@ -11,7 +11,7 @@ use crate::tui::effect::{HandOut, Sealed, Ticket, Use};
 use crate::tui::global::Global;
 use crate::tui::keys::Key;
 use crate::tui::model::Place;
-use crate::tui::screens::{audit, backfill, test_keys, users};
+use crate::tui::screens::{audit, backfill, listener, test_keys, users};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -93,6 +93,8 @@ pub enum Message {
     TestKeys(test_keys::Message),
     /// For the Backfill screen.
     Backfill(backfill::Message),
+    /// For the Listener screen.
+    Listener(listener::Message),
     /// For the Audit screen.
     Audit(audit::Message),
 }

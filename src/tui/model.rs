@@ -8,7 +8,7 @@ use crate::domain::moment::Moment;
 use crate::ops::progress::Progress;
 use crate::ops::{Change, PlaceInfo};
 use crate::tui::effect::Ticket;
-use crate::tui::screens::{ScreenId, audit, backfill, test_keys, users};
+use crate::tui::screens::{ScreenId, audit, backfill, listener, test_keys, users};
 
 pub use crate::tui::cx::Cx;
 
@@ -34,6 +34,8 @@ pub struct Model {
     pub test_keys: test_keys::State,
     /// Backfill.
     pub backfill: backfill::State,
+    /// Listener.
+    pub listener: listener::State,
     /// Audit.
     pub audit: audit::State,
 }
@@ -156,6 +158,7 @@ impl Model {
             users: users::State::default(),
             test_keys: test_keys::State::default(),
             backfill: backfill::State::default(),
+            listener: listener::State::default(),
             audit: audit::State::default(),
         }
     }

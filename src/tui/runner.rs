@@ -5,6 +5,7 @@
 mod file;
 mod limits;
 mod read;
+mod serving;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -19,14 +20,16 @@ use tokio_util::task::TaskTracker;
 use crate::domain::user::NewUser;
 use crate::ops::{self, Aim, BackfillPlan, Change, Changed, Control, Error, Handle, Mode, Ops};
 use crate::tui::clipboard::{self, Route, Tool};
-use crate::tui::effect::{Deed, Effect, Keep, Leave, Order, Question, Sealed, Slot, Ticket};
+use crate::tui::effect::{Deed, Effect, Keep, Leave, Order, Question, Sealed, Serve, Slot, Ticket};
 use crate::tui::message::{Cleared, Message, Sent};
 use crate::tui::model::Place;
-use crate::tui::screens::{audit, backfill, test_keys, users};
+use crate::tui::screens::{audit, backfill, listener, test_keys, users};
 use crate::tui::{Connect, Settings};
 
 use limits::{Late, Limits, fault, guarded};
 use read::{count, try_key};
+use serving::Listening;
+pub use serving::{Listen, Serving};
 
 /// Connecting takes no longer; a TLS handshake across the world does not either.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
@@ -50,6 +53,8 @@ pub enum Answer {
     Told(Message),
     /// A connection, to be kept by the runner if it is still wanted.
     Opened(Ticket, Result<Ops, Error>),
+    /// A listener, to be kept by the runner.
+    Listens(Ticket, Result<Serving, String>),
 }
 
 /// What only the loop can do, since it owns the terminal.
@@ -69,6 +74,8 @@ pub enum Outside {
 pub struct Runner {
     ops: Option<Ops>,
     connect: Connect,
+    listen: Listen,
+    listening: Option<Listening>,
     connecting: Option<Ticket>,
     answers: mpsc::Sender<Answer>,
     slots: HashMap<Slot, CancellationToken>,
@@ -89,11 +96,17 @@ struct Held {
 impl Runner {
     /// A runner, and the answers it will give.
     #[must_use]
-    pub fn new(connect: Connect, settings: Settings) -> (Self, mpsc::Receiver<Answer>) {
+    pub fn new(
+        connect: Connect,
+        listen: Listen,
+        settings: Settings,
+    ) -> (Self, mpsc::Receiver<Answer>) {
         let (answers, received) = mpsc::channel(ANSWERS);
         let runner = Self {
             ops: None,
             connect,
+            listen,
+            listening: None,
             connecting: None,
             answers,
             slots: HashMap::new(),
@@ -121,6 +134,7 @@ impl Runner {
                 }
             }
             Effect::Job(order) => self.order(order),
+            Effect::Listener { ticket, order } => self.serve(ticket, order),
             Effect::Copy { label, text, keep } => return self.copy(label, text, keep),
             Effect::Write {
                 stem,
@@ -150,10 +164,20 @@ impl Runner {
                 });
                 Some(Message::Connected { ticket, outcome })
             }
+            Answer::Listens(ticket, outcome) => {
+                let outcome = outcome.map(|serving| {
+                    let address = serving.address();
+                    self.listening = Some(serving.hold(ticket, self.answers.clone()));
+                    address
+                });
+                let started = listener::Message::Started { ticket, outcome };
+                Some(Message::Listener(started))
+            }
         }
     }
 
-    /// Cancels questions, lets changes end their transaction, and tells what the clipboard still holds.
+    /// Cancels questions, lets changes end their transaction and the listener its answers, and tells what the clipboard
+    /// still holds.
     pub async fn finish(self) -> Option<String> {
         for token in self.slots.values() {
             token.cancel();
@@ -161,9 +185,13 @@ impl Runner {
         if let Some(job) = &self.job {
             job.cancel();
         }
+        let listening = self.listening.map(Listening::stop);
         self.deeds.close();
         if timeout(LEAVE_DEADLINE, self.deeds.wait()).await.is_err() {
             tracing::warn!("left while a change had not ended after {LEAVE_DEADLINE:?}");
+        }
+        if let Some(stopped) = listening {
+            stopped.await;
         }
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.label
@@ -188,6 +216,26 @@ impl Runner {
             // The loop is gone: nobody is left to tell.
             let _ = answers.send(Answer::Opened(ticket, outcome)).await;
         });
+    }
+
+    fn serve(&mut self, ticket: Ticket, order: Serve) {
+        match (order, &self.ops) {
+            (Serve::Start, Some(ops)) => {
+                let work = serving::start(&self.listen, ops.clone());
+                let answers = self.answers.clone();
+                tokio::spawn(async move {
+                    // The loop is gone: nobody is left to tell, and the listener ends here.
+                    let _ = answers.send(Answer::Listens(ticket, work.await)).await;
+                });
+            }
+            // The screen asks for one only at a place.
+            (Serve::Start, None) => {}
+            (Serve::Stop, _) => {
+                if let Some(listening) = &self.listening {
+                    listening.order_stop();
+                }
+            }
+        }
     }
 
     /// A fresh token for `slot`; whoever held the old one stops.

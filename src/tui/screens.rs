@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod backfill;
+pub mod listener;
 pub mod test_keys;
 pub mod users;
 
@@ -33,21 +34,30 @@ pub enum ScreenId {
     TestKeys,
     /// A token for everyone who lacks one.
     Backfill,
+    /// Who calls the listener.
+    Listener,
     /// Who did what to whom.
     Audit,
 }
 
 impl ScreenId {
     /// In the order of the tabs.
-    pub const ALL: &'static [Self] = &[Self::Users, Self::TestKeys, Self::Backfill, Self::Audit];
+    pub const ALL: &'static [Self] = &[
+        Self::Users,
+        Self::TestKeys,
+        Self::Backfill,
+        Self::Listener,
+        Self::Audit,
+    ];
 
-    /// The digit that shows it. Digits never move: a screen that comes later finds its own still free.
+    /// The digit that shows it.
     #[must_use]
     pub const fn digit(self) -> char {
         match self {
             Self::Users => '1',
             Self::TestKeys => '2',
             Self::Backfill => '3',
+            Self::Listener => '4',
             Self::Audit => '5',
         }
     }
@@ -65,6 +75,7 @@ impl ScreenId {
             Self::Users => "Users",
             Self::TestKeys => "Test keys",
             Self::Backfill => "Backfill",
+            Self::Listener => "Listener",
             Self::Audit => "Audit",
         }
     }
@@ -76,6 +87,7 @@ impl ScreenId {
             Self::Users => users::NOTES,
             Self::TestKeys => test_keys::NOTES,
             Self::Backfill => backfill::NOTES,
+            Self::Listener => listener::NOTES,
             Self::Audit => audit::NOTES,
         }
     }
@@ -99,6 +111,7 @@ impl ScreenId {
             Self::Users => actions(users::KEYS),
             Self::TestKeys => actions(test_keys::KEYS),
             Self::Backfill => actions(backfill::KEYS),
+            Self::Listener => actions(listener::KEYS),
             Self::Audit => actions(audit::KEYS),
         }
     }
@@ -140,6 +153,11 @@ pub fn typing(model: &Model) -> Option<(Option<&'static str>, &'static str)> {
             model.users.is_unfiltered(),
             "to the list",
         ),
+        ScreenId::Listener => (
+            model.listener.focus(),
+            model.listener.is_unfiltered(),
+            "to the list",
+        ),
         ScreenId::Audit => (
             model.audit.focus(),
             model.audit.is_unfiltered(),
@@ -165,6 +183,7 @@ pub fn applicable(model: &Model) -> Vec<&'static Action> {
         ScreenId::Users => applying(users::KEYS, &model.users),
         ScreenId::TestKeys => applying(test_keys::KEYS, &model.test_keys),
         ScreenId::Backfill => applying(backfill::KEYS, &model.backfill),
+        ScreenId::Listener => applying(listener::KEYS, &model.listener),
         ScreenId::Audit => applying(audit::KEYS, &model.audit),
     };
     actions.retain(|action| model.cx.offers(action));
@@ -191,6 +210,9 @@ pub fn key(model: &mut Model, key: Key) -> Option<Vec<Effect>> {
         ScreenId::Backfill => {
             bound(backfill::KEYS, &model.backfill, key, cx).map(Message::Backfill)
         }
+        ScreenId::Listener => {
+            bound(listener::KEYS, &model.listener, key, cx).map(Message::Listener)
+        }
         ScreenId::Audit => bound(audit::KEYS, &model.audit, key, cx).map(Message::Audit),
     };
     let message = message?;
@@ -214,6 +236,7 @@ pub fn act(model: &mut Model, name: &str) -> Option<Vec<Effect>> {
         ScreenId::Users => named(users::KEYS, &model.users, name).map(Message::Users),
         ScreenId::TestKeys => named(test_keys::KEYS, &model.test_keys, name).map(Message::TestKeys),
         ScreenId::Backfill => named(backfill::KEYS, &model.backfill, name).map(Message::Backfill),
+        ScreenId::Listener => named(listener::KEYS, &model.listener, name).map(Message::Listener),
         ScreenId::Audit => named(audit::KEYS, &model.audit, name).map(Message::Audit),
     };
     message.map(|message| update_now(model, message))
@@ -233,6 +256,7 @@ fn named<S, M: Clone>(table: &'static [Binding<S, M>], state: &S, name: &str) ->
 pub fn step(model: &mut Model, step: Step) -> Vec<Effect> {
     match model.screen {
         ScreenId::Users => update_now(model, Message::Users(users::Message::Move(step))),
+        ScreenId::Listener => update_now(model, Message::Listener(listener::Message::Move(step))),
         ScreenId::Audit => update_now(model, Message::Audit(audit::Message::Move(step))),
         // Nothing moves there.
         ScreenId::TestKeys | ScreenId::Backfill => Vec::new(),
@@ -247,6 +271,7 @@ pub fn field(model: &mut Model) -> Option<&mut Field> {
         ScreenId::Users => users::field(&mut model.users),
         ScreenId::TestKeys => test_keys::field(&mut model.test_keys),
         ScreenId::Backfill => None,
+        ScreenId::Listener => listener::field(&mut model.listener),
         ScreenId::Audit => audit::field(&mut model.audit),
     }
 }
@@ -257,6 +282,7 @@ pub fn edited(model: &mut Model) -> Vec<Effect> {
         ScreenId::Users => update_now(model, Message::Users(users::Message::Edited)),
         ScreenId::TestKeys => update_now(model, Message::TestKeys(test_keys::Message::Edited)),
         ScreenId::Backfill => Vec::new(),
+        ScreenId::Listener => update_now(model, Message::Listener(listener::Message::Edited)),
         ScreenId::Audit => update_now(model, Message::Audit(audit::Message::Edited)),
     }
 }
@@ -267,6 +293,7 @@ pub fn entered_field(model: &mut Model) -> Vec<Effect> {
         ScreenId::Users => update_now(model, Message::Users(users::Message::Accept)),
         ScreenId::TestKeys => update_now(model, Message::TestKeys(test_keys::Message::Test)),
         ScreenId::Backfill => Vec::new(),
+        ScreenId::Listener => update_now(model, Message::Listener(listener::Message::Accept)),
         ScreenId::Audit => update_now(model, Message::Audit(audit::Message::Accept)),
     }
 }
@@ -276,6 +303,7 @@ pub fn entered_field(model: &mut Model) -> Vec<Effect> {
 pub fn pasted(model: &mut Model, text: Sealed) -> Vec<Effect> {
     let filter = match model.screen {
         ScreenId::Users => users::field(&mut model.users),
+        ScreenId::Listener => listener::field(&mut model.listener),
         ScreenId::Audit => audit::field(&mut model.audit),
         ScreenId::TestKeys | ScreenId::Backfill => None,
     };
@@ -322,6 +350,7 @@ pub fn back(model: &mut Model) -> Vec<Effect> {
         ScreenId::Users => false,
         ScreenId::TestKeys => model.test_keys.is_at_rest(),
         ScreenId::Backfill => model.backfill.is_at_rest(),
+        ScreenId::Listener => model.listener.is_at_rest(),
         ScreenId::Audit => model.audit.is_at_rest(),
     };
     if at_rest {
@@ -331,6 +360,7 @@ pub fn back(model: &mut Model) -> Vec<Effect> {
         ScreenId::Users => update_now(model, Message::Users(users::Message::Back)),
         ScreenId::TestKeys => update_now(model, Message::TestKeys(test_keys::Message::Back)),
         ScreenId::Backfill => update_now(model, Message::Backfill(backfill::Message::Back)),
+        ScreenId::Listener => update_now(model, Message::Listener(listener::Message::Back)),
         ScreenId::Audit => update_now(model, Message::Audit(audit::Message::Back)),
     }
 }
@@ -341,6 +371,8 @@ pub fn entered(model: &mut Model) -> Vec<Effect> {
         ScreenId::Users => update_now(model, Message::Users(users::Message::Entered)),
         ScreenId::TestKeys => update_now(model, Message::TestKeys(test_keys::Message::Entered)),
         ScreenId::Backfill => update_now(model, Message::Backfill(backfill::Message::Entered)),
+        // What happens there is told without being asked for.
+        ScreenId::Listener => Vec::new(),
         ScreenId::Audit => update_now(model, Message::Audit(audit::Message::Entered)),
     }
 }
@@ -350,6 +382,7 @@ pub fn connected(model: &mut Model) -> Vec<Effect> {
     model.users = users::State::default();
     model.test_keys = test_keys::State::default();
     model.backfill = backfill::State::default();
+    model.listener = listener::State::default();
     model.audit = audit::State::default();
     entered(model)
 }
@@ -360,6 +393,7 @@ pub fn refresh(model: &mut Model, manner: Manner) -> Vec<Effect> {
         ScreenId::Users => Message::Users(users::Message::Refresh(manner)),
         ScreenId::TestKeys => Message::TestKeys(test_keys::Message::Refresh(manner)),
         ScreenId::Backfill => Message::Backfill(backfill::Message::Refresh(manner)),
+        ScreenId::Listener => Message::Listener(listener::Message::Refresh(manner)),
         ScreenId::Audit => Message::Audit(audit::Message::Refresh(manner)),
     };
     update_now(model, message)
@@ -376,6 +410,8 @@ pub fn tick(model: &mut Model) -> Vec<Effect> {
 /// The terminal has another size.
 pub fn resized(model: &mut Model) -> Vec<Effect> {
     let mut effects = update_now(model, Message::Users(users::Message::Resized));
+    let resized = Message::Listener(listener::Message::Resized);
+    effects.extend(update_now(model, resized));
     effects.extend(update_now(model, Message::Audit(audit::Message::Resized)));
     effects
 }
@@ -393,6 +429,16 @@ pub fn view(model: &Model, frame: &mut Frame, area: Rect) {
         ScreenId::Users => users::view::view(&model.users, cx, frame, area),
         ScreenId::TestKeys => test_keys::view::view(&model.test_keys, cx, frame, area),
         ScreenId::Backfill => backfill::view::view(&model.backfill, cx, frame, area),
+        ScreenId::Listener => listener::view::view(&model.listener, cx, frame, area),
         ScreenId::Audit => audit::view::view(&model.audit, cx, frame, area),
+    }
+}
+
+/// What the message line tells while it has nothing else to say.
+#[must_use]
+pub fn aside(model: &Model) -> Option<String> {
+    match model.screen {
+        ScreenId::Listener => listener::view::aside(&model.listener, &model.cx),
+        ScreenId::Users | ScreenId::TestKeys | ScreenId::Backfill | ScreenId::Audit => None,
     }
 }

@@ -13,6 +13,7 @@ use crate::ops::{self, Ops};
 
 use super::keys::KeyMap;
 use super::look::Look;
+use super::runner::Listen;
 
 /// Opens a profile by its name.
 pub type Connect = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Ops, ops::Error>> + Send + Sync>;
@@ -86,6 +87,10 @@ pub struct Startup {
     pub first: Option<String>,
     /// Opens one.
     pub connect: Connect,
+    /// Where the listener would be found: `http://127.0.0.1:8000`.
+    pub listens_at: String,
+    /// Starts it.
+    pub listen: Listen,
     /// `[ui]`.
     pub settings: Settings,
     /// `[keys]`, as [`crate::tui::keys::rebind`] read it.

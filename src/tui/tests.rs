@@ -37,6 +37,8 @@ fn startup(connect: Connect) -> Startup {
         profiles: vec![profile("dev"), profile("prod")],
         first: Some("dev".to_owned()),
         connect,
+        listens_at: "http://127.0.0.1:8000".to_owned(),
+        listen: Arc::new(|_| Box::pin(std::future::pending())),
         settings: testing::unconnected(80, 24).cx.settings,
         keys: KeyMap::default(),
         zone: TimeZone::UTC,
@@ -169,7 +171,7 @@ async fn ctrl_c_leaves_from_any_dialog() {
 fn no_key_has_two_meanings_and_only_upper_case_touches() {
     assert!(rebind(&[], &all_actions()).is_ok());
     for action in all_actions().into_iter().flatten() {
-        let touches = matches!(action.kind, keys::Kind::Touches(_));
+        let touches = matches!(action.kind, keys::Kind::Touches(_) | keys::Kind::Serves);
         assert!(
             !touches || action.keys.iter().all(|key| key.needs_shift()),
             "{}",

@@ -14,7 +14,7 @@ use crate::tui::modal::{Heard, Kind, Report, Stay};
 use crate::tui::model::{Clock, Model, Tone};
 use crate::tui::moves;
 use crate::tui::screens;
-use crate::tui::screens::{audit, users};
+use crate::tui::screens::{audit, listener, users};
 use crate::tui::widgets::field::Taken;
 
 /// Takes in what happened at `clock`.
@@ -96,6 +96,7 @@ pub fn update_now(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Users(message) => users::update(&mut model.users, message, &mut model.cx),
         Message::TestKeys(message) => screens::test_keys(model, message),
         Message::Backfill(message) => screens::backfill(model, message),
+        Message::Listener(message) => listener::update(&mut model.listener, message, &mut model.cx),
         Message::Audit(message) => audit::update(&mut model.audit, message, &mut model.cx),
     }
 }
@@ -198,6 +199,15 @@ fn connect(model: &mut Model, profile: String) -> Vec<Effect> {
             Tone::Bad,
             "Work is under way; Ctrl-c stops it, then connect elsewhere.",
         );
+        return Vec::new();
+    }
+    if listener::is_on_the_way(&model.listener) {
+        let said = "The listener is being started or stopped; try again in a moment.";
+        model.cx.say(Tone::Bad, said);
+        return Vec::new();
+    }
+    let next = listener::Next::Connect(profile.clone());
+    if listener::ask_before(&model.listener, next, &mut model.cx) {
         return Vec::new();
     }
     link::connect(&mut model.cx, profile)

@@ -78,7 +78,7 @@ fn draw(model: &Model, frame: &mut Frame, size: Size) {
             screens::view(model, frame, areas.body);
         }
     }
-    message(cx, frame, areas.message);
+    message(model, frame, areas.message);
     hints_line(model, frame, areas.hints);
     for modal in &cx.modals {
         modal::view::view(modal, cx, frame);
@@ -124,56 +124,101 @@ fn tabs(model: &Model, names: Names) -> Vec<Span<'static>> {
 }
 
 fn header(model: &Model, frame: &mut Frame, area: Rect, place_of_tabs: Tabs) {
-    let cx = &model.cx;
-    let mut left = Vec::new();
-    if place_of_tabs == Tabs::Below {
-        left.push(Span::styled(" tokenward ", cx.look.style(Role::Head)));
-    }
-    left.extend([
-        Span::raw(" "),
-        Span::styled(text::fit(cx.place_name(), 24), cx.look.style(Role::Head)),
-    ]);
-    let band = |word| Span::styled(format!(" {word} "), cx.look.band(colour(cx)));
-    let mut bands = Vec::new();
-    if let Some(place) = &cx.place {
-        if place_of_tabs == Tabs::Below && !place.info.target.is_empty() {
-            left.push(Span::raw(format!(
-                "  {}",
-                text::fit(&place.info.target, 32)
-            )));
-        }
-        if place.info.protected {
-            bands.push(band("PROTECTED"));
-        }
-        if place.info.read_only {
-            bands.push(band("READ ONLY"));
+    let columns = usize::from(area.width);
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for short in Short::STEPS {
+        (left, right) = (
+            at(model, place_of_tabs, short),
+            is(model, place_of_tabs, short),
+        );
+        if width(&left) + width(&right) < columns {
+            break;
         }
     }
-    for band in bands {
-        left.extend([Span::raw(" "), band]);
-    }
-    let mut right = work(model);
-    right.push(link(cx));
-    match place_of_tabs {
-        Tabs::Below => right.push(Span::raw(format!("   {} UTC ", cx.clock.now.clock_utc()))),
-        Tabs::Here => {
-            right.push(Span::raw(" "));
-            let named = tabs(model, Names::OnlyTheFirst);
-            let fits = width(&left) + width(&right) + width(&named) < usize::from(area.width);
-            right.extend(if fits {
-                named
-            } else {
-                tabs(model, Names::Digits)
-            });
-        }
-    }
-    let (left_width, right_width) = (width(&left), width(&right));
-    let gap = usize::from(area.width)
-        .saturating_sub(left_width + right_width)
-        .max(1);
+    let gap = columns.saturating_sub(width(&left) + width(&right)).max(1);
     left.push(Span::raw(" ".repeat(gap)));
     left.extend(right);
     frame.render_widget(Line::from(left), area);
+}
+
+/// What a header has left out to fit; each step leaves out what those before it did.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Short {
+    /// Nothing.
+    Not,
+    /// The time of day, the names of tabs.
+    Clock,
+    /// Role and host.
+    Target,
+    /// How the listener is.
+    Listener,
+}
+
+impl Short {
+    const STEPS: [Self; 4] = [Self::Not, Self::Clock, Self::Target, Self::Listener];
+}
+
+/// Where we are.
+fn at(model: &Model, place_of_tabs: Tabs, short: Short) -> Vec<Span<'static>> {
+    let cx = &model.cx;
+    let mut spans = Vec::new();
+    if place_of_tabs == Tabs::Below {
+        spans.push(Span::styled(" tokenward ", cx.look.style(Role::Head)));
+    }
+    spans.extend([
+        Span::raw(" "),
+        Span::styled(text::fit(cx.place_name(), 24), cx.look.style(Role::Head)),
+    ]);
+    let Some(place) = &cx.place else {
+        return spans;
+    };
+    if place_of_tabs == Tabs::Below && short < Short::Target && !place.info.target.is_empty() {
+        let target = text::fit(&place.info.target, 32);
+        spans.push(Span::raw(format!("  {target}")));
+    }
+    let band = |word| Span::styled(format!(" {word} "), cx.look.band(colour(cx)));
+    if place.info.protected {
+        spans.extend([Span::raw(" "), band("PROTECTED")]);
+    }
+    if place.info.read_only {
+        spans.extend([Span::raw(" "), band("READ ONLY")]);
+    }
+    spans
+}
+
+/// How it is.
+fn is(model: &Model, place_of_tabs: Tabs, short: Short) -> Vec<Span<'static>> {
+    let cx = &model.cx;
+    let mut spans = work(model);
+    if short < Short::Listener {
+        spans.extend(listener(model, place_of_tabs));
+    }
+    spans.push(link(cx));
+    match place_of_tabs {
+        Tabs::Below if short < Short::Clock => {
+            spans.push(Span::raw(format!("   {} UTC ", cx.clock.now.clock_utc())));
+        }
+        Tabs::Below => spans.push(Span::raw(" ")),
+        Tabs::Here if short < Short::Clock => {
+            spans.push(Span::raw(" "));
+            spans.extend(tabs(model, Names::OnlyTheFirst));
+        }
+        Tabs::Here => spans.extend(tabs(model, Names::Digits)),
+    }
+    spans
+}
+
+/// `listener :8000`. That it is off is told where there is room for it.
+fn listener(model: &Model, place_of_tabs: Tabs) -> Option<Span<'static>> {
+    let look = model.cx.look;
+    match (model.listener.address(), place_of_tabs) {
+        (Some(address), _) => {
+            let said = format!("listener :{}   ", address.port);
+            Some(Span::styled(said, look.style(Role::Key)))
+        }
+        (None, Tabs::Below) => Some(Span::styled("listener off   ", look.style(Role::Dim))),
+        (None, Tabs::Here) => None,
+    }
 }
 
 fn width(spans: &[Span]) -> usize {
@@ -245,8 +290,14 @@ fn link(cx: &Cx) -> Span<'static> {
     }
 }
 
-fn message(cx: &Cx, frame: &mut Frame, area: Rect) {
+fn message(model: &Model, frame: &mut Frame, area: Rect) {
+    let cx = &model.cx;
     let Some(notice) = &cx.notice else {
+        let room = usize::from(area.width).saturating_sub(3);
+        if let Some(aside) = screens::aside(model) {
+            let line = Line::raw(format!(" · {}", text::fit(&aside, room)));
+            frame.render_widget(line, area);
+        }
         return;
     };
     let (glyph, role) = match notice.tone {

@@ -2,6 +2,8 @@
 //! regenerate, see the old key dead and the new one live, revoke, backfill the rest, read the audit, quit. After each
 //! step the database and the audit file are asked, not the screen.
 
+mod listener;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -31,6 +33,11 @@ struct Console {
 
 impl Console {
     async fn start(rows: u16, columns: u16) -> Self {
+        Self::start_with(rows, columns, "127.0.0.1:0").await
+    }
+
+    /// The same with a listener that is to be found at `bind`.
+    async fn start_with(rows: u16, columns: u16, bind: &str) -> Self {
         let place = place::fresh().await;
         place
             .sql(&format!(
@@ -43,7 +50,8 @@ impl Console {
         let state = place.folder().join("state");
         // Whatever clipboard the machine has: this one can be read in what the program writes.
         let config = place.folder().join("config.toml");
-        std::fs::write(&config, "[ui]\nclipboard = \"osc52\"\n").unwrap();
+        let told = format!("[ui]\nclipboard = \"osc52\"\n[listener]\nbind = \"{bind}\"\n");
+        std::fs::write(&config, told).unwrap();
         let setting = Setting::at(place.folder())
             .with("DATABASE_URL", place.url().expose())
             .with("TOKENWARD_CONFIG", &config)

@@ -42,7 +42,9 @@ fn no_arrow_points_the_wrong_way() {
                 panic!("{path} is in no layer; say in tests/it/layers.rs what it may use")
             });
         for used in named_layers(&std::fs::read_to_string(&file).unwrap()) {
-            if used != layer && !allowed.contains(&used.as_str()) {
+            // The runner holds the listener; screens only know what it tells.
+            let held = path.starts_with("tui/runner") && used == "http";
+            if used != layer && !allowed.contains(&used.as_str()) && !held {
                 wrong.insert(format!("{path} names crate::{used}"));
             }
         }

@@ -8,11 +8,11 @@ use crate::ops::Ops;
 use crate::ops::gate::{Gate, GateSettings};
 use crate::ops::hashing::Hashing;
 
-/// What answers, its gate and hashing threads included.
+/// What answers, with its hashing threads, and the gate that it asks.
 ///
 /// # Errors
 /// When the configuration's routes cannot be served, its secret cannot be had, or the system refuses a thread.
-pub async fn build(config: &Config, ops: Ops) -> Result<App, Failure> {
+pub async fn build(config: &Config, ops: Ops) -> Result<(App, Gate), Failure> {
     let listener = &config.listener;
     let credential = match &listener.introspect_secret {
         None => None,
@@ -35,12 +35,14 @@ pub async fn build(config: &Config, ops: Ops) -> Result<App, Failure> {
         let _ = hashing.imitate(&usual);
     }
     let gate = Gate::open(&ops, GateSettings::default());
-    Ok(App::new(
+    let known = gate.clone();
+    let app = App::new(
         routes,
         (ops, gate, hashing),
         listener.failed_logins,
         credential,
-    ))
+    );
+    Ok((app, known))
 }
 
 /// The built-in routes and the configuration's. What does not fit together is told with its line.

@@ -6,6 +6,7 @@ use super::super::auth::Fault;
 use super::super::route::Answers;
 use crate::domain::principal::{Account, Denied};
 use crate::domain::token::KeyStart;
+use crate::ops::gate::Gate;
 
 /// Why a request was answered as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub struct Record {
     pub account: Option<Arc<Account>>,
     /// How the key began that was shown and refused.
     pub key: Option<KeyStart>,
+    /// Whose key it was, where this process has retired it.
+    pub retired: Option<Arc<str>>,
 }
 
 /// Shorter keys would be told in large part by their first eight characters.
@@ -94,6 +97,7 @@ impl Record {
             reason,
             account: None,
             key: None,
+            retired: None,
         }
     }
 
@@ -102,9 +106,13 @@ impl Record {
         self
     }
 
-    pub(super) fn with_key(mut self, key: Option<&str>) -> Self {
-        let coverable = key.filter(|key| key.chars().count() >= COVERABLE);
-        self.key = coverable.map(KeyStart::of);
+    /// The request showed `key` and was refused; `gate` may know whose it was.
+    pub(super) fn with_key(mut self, key: &str, gate: &Gate) -> Self {
+        let coverable = key.chars().count() >= COVERABLE;
+        self.key = coverable.then(|| KeyStart::of(key));
+        if self.reason == Reason::Denied(Denied::InvalidToken) {
+            self.retired = gate.retired(&key.into());
+        }
         self
     }
 }

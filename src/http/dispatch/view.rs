@@ -223,12 +223,11 @@ impl Call<'_> {
             self.style.unauthorized(&self.route.challenge, sentence)
         };
         let header = self.authorization.as_deref().unwrap_or_default();
-        let key = match auth::token(header, &self.route.keyword) {
-            Shown::Given(key) => Some(key),
-            Shown::Nothing | Shown::Malformed(_) => None,
-        };
         let (answer, record) = self.done(answer, reason);
-        (answer, record.with_key(key))
+        match auth::token(header, &self.route.keyword) {
+            Shown::Given(key) => (answer, record.with_key(key, &self.app.gate)),
+            Shown::Nothing | Shown::Malformed(_) => (answer, record),
+        }
     }
 
     async fn obtain<B>(&self, body: B) -> Done

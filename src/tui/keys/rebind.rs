@@ -79,13 +79,17 @@ fn read_entry(
                     "{key} always leaves or stops; it cannot be rebound"
                 ));
             }
-            Some(key) if matches!(action.kind, Kind::Touches(_)) && !key.needs_shift() => {
-                wrong.push(format!(
+            Some(key) => match (action.kind, key.needs_shift()) {
+                (Kind::Looks, _) | (Kind::Touches(_) | Kind::Serves, true) => keys.push(key),
+                (Kind::Touches(_), false) => wrong.push(format!(
                     "{} changes the database, so it needs an upper-case letter, not {key}",
                     action.name
-                ));
-            }
-            Some(key) => keys.push(key),
+                )),
+                (Kind::Serves, false) => wrong.push(format!(
+                    "{} starts and stops the listener, so it needs an upper-case letter, not {key}",
+                    action.name
+                )),
+            },
         }
     }
     if wrong.is_empty() {

@@ -14,6 +14,7 @@ use crate::tui::keys::{Binding, Key};
 use crate::tui::message::Message as Top;
 use crate::tui::model::{Cx, Manner};
 use crate::tui::moves::Step;
+use crate::tui::widgets::browse::Browse;
 use crate::tui::widgets::field::{Field, Focus};
 
 /// All that the screen remembers.
@@ -21,15 +22,7 @@ use crate::tui::widgets::field::{Field, Focus};
 pub struct State {
     /// The newest entries that the filter lets through; `None` before the file was read.
     entries: Option<Vec<Entry>>,
-    /// The filter as typed.
-    line: Field,
-    focus: Focus,
-    /// The entry under the cursor.
-    cursor: usize,
-    /// The first entry in sight.
-    top: usize,
-    /// Columns scrolled away.
-    skip: usize,
+    browse: Browse,
 }
 
 /// What can happen on this screen.
@@ -108,19 +101,19 @@ impl State {
     /// Whether Esc has nothing to do here.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.line.is_empty() && self.focus == Focus::Elsewhere
+        self.browse.is_at_rest()
     }
 
     /// Whether letters go to the filter line.
     #[must_use]
     pub const fn focus(&self) -> Focus {
-        self.focus
+        self.browse.focus()
     }
 
     /// Whether nothing stands in the filter line.
     #[must_use]
     pub fn is_unfiltered(&self) -> bool {
-        self.line.is_empty()
+        self.browse.is_unfiltered()
     }
 
     fn entries(&self) -> &[Entry] {
@@ -128,16 +121,13 @@ impl State {
     }
 
     fn current(&self) -> Option<&Entry> {
-        self.entries().get(self.cursor)
+        self.entries().get(self.browse.cursor())
     }
 }
 
 /// The filter line, if it has the focus.
-pub fn field(state: &mut State) -> Option<&mut Field> {
-    match state.focus {
-        Focus::Here => Some(&mut state.line),
-        Focus::Elsewhere => None,
-    }
+pub const fn field(state: &mut State) -> Option<&mut Field> {
+    state.browse.field()
 }
 
 /// Takes in what happened.
@@ -152,12 +142,12 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::Move(step) => list::step(state, step, cx),
         Message::Open => list::open(state, cx),
         Message::Filter => {
-            state.focus = Focus::Here;
+            state.browse.set_focus(Focus::Here);
             Vec::new()
         }
         Message::Edited => list::load(state, Manner::Loud, cx),
         Message::Accept => {
-            state.focus = Focus::Elsewhere;
+            state.browse.set_focus(Focus::Elsewhere);
             Vec::new()
         }
         Message::Back => list::back(state, cx),

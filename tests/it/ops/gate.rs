@@ -324,8 +324,10 @@ async fn what_this_process_changes_is_forgotten_before_it_answers() {
             .regenerate(&aim(&ops, "user1").await, Mode::Apply)
             .await
             .unwrap();
-        let refused = gate.verify(&Presented::Drf(old)).await;
+        let refused = gate.verify(&Presented::Drf(old.clone())).await;
         assert_eq!(refused, Err(Error::Denied(Denied::InvalidToken)));
+        assert_eq!(gate.retired(&old).as_deref(), Some("user1"));
+        assert_eq!(gate.retired(&issued.key), None);
         remembered(&gate, &Presented::Drf(issued.key.clone())).await;
         ops.set_active(&user, false, Mode::Apply).await.unwrap();
         let refused = gate.verify(&Presented::Drf(issued.key.clone())).await;
@@ -337,9 +339,17 @@ async fn what_this_process_changes_is_forgotten_before_it_answers() {
         ops.revoke(&aim(&ops, "user1").await, Mode::Apply)
             .await
             .unwrap();
-        let refused = gate.verify(&Presented::Drf(issued.key)).await;
+        let refused = gate.verify(&Presented::Drf(issued.key.clone())).await;
         assert_eq!(refused, Err(Error::Denied(Denied::InvalidToken)));
+        assert_eq!(gate.retired(&issued.key).as_deref(), Some("user1"));
     }
+    let other = aim(&ops, "user2").await;
+    ops.revoke(&other, Mode::DryRun).await.unwrap();
+    assert_eq!(
+        gate.retired(&Secret::from("key2")),
+        None,
+        "it still opens doors"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use crate::tui::link;
 use crate::tui::modal::{Kind, Report};
 use crate::tui::model::{Cx, Manner};
 use crate::tui::moves::Step;
-use crate::tui::widgets::field::Focus;
+use crate::tui::widgets::browse::{Extent, Left};
 
 use super::{State, view};
 
@@ -24,7 +24,7 @@ pub fn load(state: &State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
     if cx.place.is_none() {
         return Vec::new();
     }
-    let typed = state.line.value().trim();
+    let typed = state.browse.filter();
     let query = AuditQuery {
         text: (!typed.is_empty()).then(|| typed.to_owned()),
         limit: NEWEST,
@@ -64,58 +64,35 @@ pub fn read(
     Vec::new()
 }
 
-/// The cursor stays on its entry, which new ones have pushed down; a list that was at its top stays there, so that
-/// what is new is seen.
+/// The cursor stays on its entry, which new ones have pushed down.
 fn replace(state: &mut State, entries: Vec<Entry>, cx: &Cx) {
     let held = state.current().cloned();
-    let above = state.cursor.saturating_sub(state.top);
     // Two entries may be alike: the one that is sought cannot have moved up.
     let found = held.and_then(|held| {
-        let from = state.cursor.min(entries.len());
+        let from = state.browse.cursor().min(entries.len());
         let below = entries[from..].iter().position(|entry| *entry == held);
         let anywhere = || entries.iter().position(|entry| *entry == held);
         below.map(|at| from + at).or_else(anywhere)
     });
-    state.cursor = found.unwrap_or(0);
-    if state.top > 0 {
-        state.top = state.cursor.saturating_sub(above);
-    }
+    state.browse.follow(found.unwrap_or(0));
     state.entries = Some(entries);
     keep_in_sight(state, cx);
 }
 
+fn extent(state: &State, cx: &Cx) -> Extent {
+    Extent {
+        rows: state.entries().len(),
+        seen: layout::list_rows(cx.size),
+        columns: view::COLUMNS_MAX,
+    }
+}
+
 pub fn keep_in_sight(state: &mut State, cx: &Cx) {
-    let lines = layout::list_rows(cx.size).max(1);
-    let many = state.entries().len();
-    state.cursor = state.cursor.min(many.saturating_sub(1));
-    state.top = state
-        .top
-        .clamp((state.cursor + 1).saturating_sub(lines), state.cursor)
-        .min(many.saturating_sub(lines));
+    state.browse.keep_in_sight(extent(state, cx));
 }
 
 pub fn step(state: &mut State, step: Step, cx: &Cx) -> Vec<Effect> {
-    let page = layout::list_rows(cx.size).max(1);
-    let at = state.cursor;
-    state.cursor = match step {
-        Step::Left => {
-            state.skip = state.skip.saturating_sub(1);
-            at
-        }
-        Step::Right => {
-            state.skip = (state.skip + 1).min(view::COLUMNS_MAX - 1);
-            at
-        }
-        Step::Down => at + 1,
-        Step::Up => at.saturating_sub(1),
-        Step::HalfDown => at + (page / 2).max(1),
-        Step::HalfUp => at.saturating_sub((page / 2).max(1)),
-        Step::PageDown => at + page,
-        Step::PageUp => at.saturating_sub(page),
-        Step::First => 0,
-        Step::Last => usize::MAX,
-    };
-    keep_in_sight(state, cx);
+    state.browse.step(step, extent(state, cx));
     Vec::new()
 }
 
@@ -165,12 +142,10 @@ fn whole(entry: &Entry, cx: &Cx) -> Vec<String> {
 
 /// Esc: leaves the filter line, else clears the filter.
 pub fn back(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    state.focus = Focus::Elsewhere;
-    if state.line.is_empty() {
-        return Vec::new();
+    match state.browse.back() {
+        Left::Line => Vec::new(),
+        Left::Cleared => load(state, Manner::Loud, cx),
     }
-    state.line.take();
-    load(state, Manner::Loud, cx)
 }
 
 /// An entry as it is exported.

@@ -119,16 +119,16 @@ fn new_entries_move_no_cursor() {
     let effects = press(&mut model, "Ctrl-r");
     tell(&mut model, &effects, many(43));
     assert_eq!(model.audit.current().unwrap().whom, "u37");
-    assert_eq!(model.audit.top, 0, "what is new is seen");
+    assert_eq!(model.audit.browse.top(), 0, "what is new is seen");
     press(&mut model, "G k");
     let (whom, line) = (
         model.audit.current().unwrap().whom.clone(),
-        model.audit.cursor - model.audit.top,
+        model.audit.browse.cursor() - model.audit.browse.top(),
     );
     let effects = press(&mut model, "Ctrl-r");
     tell(&mut model, &effects, many(50));
     assert_eq!(model.audit.current().unwrap().whom, whom);
-    assert_eq!(model.audit.cursor - model.audit.top, line);
+    assert_eq!(model.audit.browse.cursor() - model.audit.browse.top(), line);
 }
 
 #[test]

@@ -2,20 +2,15 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
-use ratatui::text::{Line, Span};
 
 use crate::domain::audit::Entry;
 use crate::domain::moment::Moment;
-use crate::text;
 use crate::tui::TimeStyle;
 use crate::tui::layout::{self, Width};
 use crate::tui::look::Role;
 use crate::tui::model::Cx;
 use crate::tui::text::grouped;
-use crate::tui::widgets::field::{self, Focus};
-use crate::tui::widgets::lines;
-use crate::tui::widgets::table::{Cell, Column, Fresh, Mark, Row, Table};
+use crate::tui::widgets::table::{Cell, Column};
 
 use super::State;
 use super::list::NEWEST;
@@ -26,22 +21,17 @@ pub const COLUMNS_MAX: usize = 6;
 /// Draws it.
 pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
     let areas = layout::list(area, Width::Wide);
-    filter_line(state, cx, frame, areas.filter);
-    list(state, cx, frame, areas.table);
-}
-
-fn filter_line(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
-    let (typed, _) = state.line.window(usize::from(area.width).saturating_sub(2));
-    let spans = vec![
-        Span::styled(" /", cx.look.style(Role::Key)),
-        Span::raw(typed),
-        Span::raw(field::mark(&state.line, state.focus)),
-        Span::raw(format!("  {}", count(state))),
-    ];
-    frame.render_widget(Line::from(spans), area);
-    if state.focus == Focus::Here {
-        state.line.place_cursor(2, frame, area);
-    }
+    state
+        .browse
+        .draw_line(&count(state), cx, frame, areas.filter);
+    let empty = "Nothing yet: every change leaves its line here.";
+    state.browse.draw_rows(
+        state.entries().iter(),
+        &columns(cx),
+        |column, entry| cell(column, entry, cx),
+        state.entries.as_ref().map(|_| empty),
+        (cx, frame, areas.table),
+    );
 }
 
 fn count(state: &State) -> String {
@@ -112,47 +102,4 @@ fn role(result: &str) -> Role {
     } else {
         Role::Base
     }
-}
-
-fn list(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
-    let columns = columns(cx);
-    let seen = usize::from(area.height).saturating_sub(1);
-    let rows: Vec<Row> = state
-        .entries()
-        .iter()
-        .skip(state.top)
-        .take(seen)
-        .map(|entry| Row {
-            mark: Mark::Off,
-            cells: columns
-                .iter()
-                .map(|column| cell(column, entry, cx))
-                .collect(),
-        })
-        .collect();
-    let table = Table {
-        columns: &columns,
-        skip: state.skip,
-        rows: &rows,
-        cursor: state.cursor.checked_sub(state.top),
-        // It is a local file: as fresh as ever while the database is away.
-        fresh: Fresh::Now,
-    };
-    table.draw(cx.look, frame, area);
-    if rows.is_empty() && state.entries.is_some() {
-        let below = Rect {
-            y: area.y + 1,
-            height: area.height.saturating_sub(1),
-            ..area
-        };
-        lines::draw(vec![Line::styled(empty(state), Style::new())], frame, below);
-    }
-}
-
-fn empty(state: &State) -> String {
-    if state.line.is_empty() {
-        return "    Nothing yet: every change leaves its line here.".to_owned();
-    }
-    let typed = text::fit(state.line.value(), 30);
-    format!("    No match for \"{typed}\". Esc clears the filter.")
 }
