@@ -295,7 +295,7 @@ async fn a_storm_of_logins_is_sent_away_and_keys_do_not_wait_for_it() {
         })
         .collect();
     until("one is sent away", || {
-        storm.iter().any(|login| login.is_finished())
+        storm.iter().any(tokio::task::JoinHandle::is_finished)
     })
     .await;
     for _ in 0..20 {

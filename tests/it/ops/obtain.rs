@@ -1,5 +1,6 @@
 //! Names and passwords: who gets a token for them, and what becomes of a password whose form is out of date.
 
+use std::fmt::Write;
 use std::num::NonZeroUsize;
 
 use tokenward::db::Db;
@@ -27,7 +28,10 @@ fn hashing() -> Hashing {
 fn outdated(password: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(password.as_bytes());
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest.iter().fold(String::new(), |mut digits, byte| {
+        write!(digits, "{byte:02x}").unwrap();
+        digits
+    });
     format!("bcrypt_sha256${}", bcrypt::hash(digest, 4).unwrap())
 }
 
