@@ -2,6 +2,7 @@
 //! thread of its own writes, for a pipe that nobody empties makes it wait; requests do not, and what was not written is
 //! counted.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -57,13 +58,14 @@ impl Journal {
 fn written(batch: &Batch, form: Form) -> String {
     let mut out = String::with_capacity(batch.lines.len() * 160);
     let (now, moment) = (Instant::now(), Moment::now());
+    let mut clock = Clock::default();
     for line in &batch.lines {
         let ago = now.saturating_duration_since(line.at).as_micros();
         let ago = i64::try_from(ago).unwrap_or(0);
-        let at = Moment::from_unix_micros(moment.unix_micros() - ago).rfc3339();
+        let at = clock.words(Moment::from_unix_micros(moment.unix_micros() - ago));
         match form {
-            Form::People => people(&mut out, line, &at),
-            Form::Json => json(&mut out, line, &at),
+            Form::People => people(&mut out, line, at),
+            Form::Json => json(&mut out, line, at),
         }
     }
     if batch.dropped > 0 {
@@ -81,18 +83,38 @@ fn written(batch: &Batch, form: Form) -> String {
     out
 }
 
+/// Moments in words, which lines have by the thousand: those of one second are made once.
+#[derive(Default)]
+struct Clock {
+    second: i64,
+    words: String,
+}
+
+impl Clock {
+    fn words(&mut self, at: Moment) -> &str {
+        let second = at.unix_micros().div_euclid(1_000_000);
+        if self.words.is_empty() || second != self.second {
+            self.words = at.rfc3339();
+            self.second = second;
+        }
+        &self.words
+    }
+}
+
 /// `time address method path status user=… ms=… id=… reason="…"`.
 fn people(out: &mut String, line: &Line, at: &str) {
     let user = line.user.as_deref().unwrap_or("-");
+    let micros = line.took.as_micros();
     let _ = write!(
         out,
-        "{at} {} {} {} {} user={} ms={} id={}",
+        "{at} {} {} {} {} user={} ms={}.{:03} id={}",
         line.client,
         text::safe(line.method.as_str()),
         word(&line.path),
         line.status.as_u16(),
         word(user),
-        millis(line.took),
+        micros / 1_000,
+        micros % 1_000,
         line.id,
     );
     if let Some(reason) = &line.reason {
@@ -117,23 +139,18 @@ fn json(out: &mut String, line: &Line, at: &str) {
 }
 
 /// `text` as one word: in quotes where it would be more than one, or be taken for the end of one.
-fn word(text: &str) -> String {
+fn word(text: &str) -> Cow<'_, str> {
     let plain = !text.is_empty() && !text.contains([' ', '"', '=', '\\']);
     if plain {
-        text::safe(text).into_owned()
+        text::safe(text)
     } else {
-        quoted(text)
+        Cow::Owned(quoted(text))
     }
 }
 
 fn quoted(text: &str) -> String {
     let safe = text::safe(text);
     format!("\"{}\"", safe.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-fn millis(took: Duration) -> String {
-    let micros = took.as_micros();
-    format!("{}.{:03}", micros / 1_000, micros % 1_000)
 }
 
 #[cfg(test)]
