@@ -33,12 +33,12 @@ use std::time::{Duration, Instant};
 
 use load::{Client, Storm, ask, log_in, whoami};
 use peers::Peer;
+use tokenward::db::Pool;
 use tokenward::db::compat::UserTable;
 use tokenward::db::connect::{Connector, Settings};
 use tokenward::db::conninfo::{Environment, Target};
 use tokenward::db::migrate::Migrator;
 use tokenward::db::private::{self, Home};
-use tokenward::db::Pool;
 use tokenward::domain::password;
 use tokenward::domain::secret::Secret;
 use tokio_postgres::NoTls;
@@ -184,7 +184,10 @@ async fn speed(served: &Served, bare: &Peer, one_query: &Peer, users: u64) -> u6
         let first = turn(bare.address, known).await;
         let hits = turn(served.address, known).await;
         let new = ask(served.address, CONNECTIONS, TURN, (next, users)).await;
-        assert!(next + new.answers <= users, "all keys are known: more users");
+        assert!(
+            next + new.answers <= users,
+            "all keys are known: more users"
+        );
         // What was on its way at the end may be known too.
         next += new.answers + 2 * CONNECTIONS;
         let queries = turn(one_query.address, (next, users)).await;
@@ -309,7 +312,10 @@ impl Site {
             &[],
         );
         if fresh.await.unwrap().get(0) {
-            database.batch_execute(&users("bench", KNOWN)).await.unwrap();
+            database
+                .batch_execute(&users("bench", KNOWN))
+                .await
+                .unwrap();
         }
         Some(Self {
             address: address.parse().unwrap(),

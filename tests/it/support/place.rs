@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokenward::db::compat::UserTable;
@@ -207,8 +208,12 @@ pub fn actor() -> Actor {
     }
 }
 
-/// Connections to `url`, as nothing but `url` has them.
+/// Connections to `url`, as nothing but `url` has them, but with the patience that a crowded machine takes.
 pub fn pool(url: &Secret<String>, settings: Settings) -> Pool {
+    let settings = Settings {
+        connect_timeout: Duration::from_mins(1),
+        ..settings
+    };
     let bare = Environment::new(Some("nobody".to_owned()), None).with("PGSYSCONFDIR", "/nowhere");
     Pool::new(Connector::new(
         Target::resolve(url, &bare).unwrap(),
