@@ -44,10 +44,6 @@ const ANSWERS: usize = 64;
 
 /// What comes back from a task.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "answers are moved once and never kept in numbers"
-)]
 pub enum Answer {
     /// A message as it is.
     Told(Message),

@@ -393,7 +393,7 @@ pub fn refresh(model: &mut Model, manner: Manner) -> Vec<Effect> {
         ScreenId::Users => Message::Users(users::Message::Refresh(manner)),
         ScreenId::TestKeys => Message::TestKeys(test_keys::Message::Refresh(manner)),
         ScreenId::Backfill => Message::Backfill(backfill::Message::Refresh(manner)),
-        ScreenId::Listener => Message::Listener(listener::Message::Refresh(manner)),
+        ScreenId::Listener => Message::Listener(listener::Message::Refresh),
         ScreenId::Audit => Message::Audit(audit::Message::Refresh(manner)),
     };
     update_now(model, message)

@@ -71,6 +71,7 @@ pub fn start(
 
 impl Serving {
     /// Where it is.
+    #[must_use]
     pub fn address(&self) -> Address {
         Address {
             url: self.url.clone(),
@@ -79,6 +80,7 @@ impl Serving {
     }
 
     /// Keeps it until it is told to stop, and tells what it is asked.
+    #[must_use]
     pub fn hold(self, ticket: Ticket, answers: mpsc::Sender<Answer>) -> Listening {
         let stop = CancellationToken::new();
         let told = stop.clone();

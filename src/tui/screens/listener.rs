@@ -17,7 +17,7 @@ use crate::tui::export::{self, Format};
 use crate::tui::keys::{Binding, Key};
 use crate::tui::link;
 use crate::tui::message::Message as Top;
-use crate::tui::model::{Cx, Manner};
+use crate::tui::model::Cx;
 use crate::tui::moves::Step;
 use crate::tui::widgets::browse::Browse;
 use crate::tui::widgets::field::{Field, Focus};
@@ -112,7 +112,7 @@ pub enum Message {
     /// The terminal has another size.
     Resized,
     /// Is the database there?
-    Refresh(Manner),
+    Refresh,
     /// Move the cursor.
     Move(Step),
     /// Show the whole call.
@@ -242,20 +242,16 @@ pub const fn field(state: &mut State) -> Option<&mut Field> {
 /// Takes in what happened.
 pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
     match message {
-        Message::Resized => {
+        Message::Resized | Message::Edited => {
             calls::keep_in_sight(state, cx);
             Vec::new()
         }
         // What the listener tells is no news of the database.
-        Message::Refresh(Manner::Loud | Manner::Quiet) => link::keep_alive(cx),
+        Message::Refresh => link::keep_alive(cx),
         Message::Move(step) => calls::step(state, step, cx),
         Message::Open => calls::open(state, cx),
         Message::Filter => {
             state.browse.set_focus(Focus::Here);
-            Vec::new()
-        }
-        Message::Edited => {
-            calls::keep_in_sight(state, cx);
             Vec::new()
         }
         Message::Accept => {

@@ -6,12 +6,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::domain::moment::Moment;
+use crate::text;
 use crate::tui::effect::Effect;
 use crate::tui::export::{self, Exported, Format};
 use crate::tui::layout;
 use crate::tui::modal::{Kind, Report};
 use crate::tui::model::{Cx, Tone};
 use crate::tui::moves::Step;
+use crate::tui::text::grouped;
 use crate::tui::widgets::browse::Extent;
 
 use super::{News, State, view};
@@ -71,11 +73,26 @@ impl Call {
     /// Why, and how often.
     #[must_use]
     pub fn told(&self) -> String {
-        let reason = self.reason.as_deref().unwrap_or_default();
-        match (reason, self.times) {
-            (reason, 1) => reason.to_owned(),
-            ("", times) => format!("×{times}"),
-            (reason, times) => format!("{reason}, ×{times}"),
+        format!("{}{}", self.why(), self.often())
+    }
+
+    /// The same in so many columns: the reason is cut, not the number.
+    #[must_use]
+    pub fn told_in(&self, columns: usize) -> String {
+        let often = self.often();
+        let room = columns.saturating_sub(text::width(&often));
+        text::fit(self.why(), room) + &often
+    }
+
+    fn why(&self) -> &str {
+        self.reason.as_deref().unwrap_or_default()
+    }
+
+    fn often(&self) -> String {
+        match (self.times, &self.reason) {
+            (1, _) => String::new(),
+            (times, None) => format!("×{}", grouped(times)),
+            (times, Some(_)) => format!(", ×{}", grouped(times)),
         }
     }
 }
@@ -150,7 +167,7 @@ pub fn open(state: &State, cx: &mut Cx) -> Vec<Effect> {
     if let Some(call) = state.current() {
         let lines = whole(call, cx);
         cx.open(Kind::Report(Report {
-            title: format!("{} {}", call.status, crate::text::fit(&call.path, 50)),
+            title: format!("{} {}", call.status, text::fit(&call.path, 50)),
             lines,
             scroll: 0,
         }));

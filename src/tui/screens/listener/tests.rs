@@ -242,6 +242,7 @@ fn alike_calls_in_a_row_are_one_line() {
     assert_eq!(model.listener.calls.len(), 5);
     let newest = model.listener.calls.front().unwrap();
     assert_eq!(newest.told(), "database away, ×2");
+    assert_eq!(newest.told_in(14), "database …, ×2");
     assert!(newest.first < newest.at);
     press(&mut model, "j Enter");
     insta::assert_snapshot!("call_100x30", screen(&model));

@@ -190,19 +190,16 @@ fn number_of_millis(took: Duration) -> String {
 }
 
 fn count(state: &State) -> String {
-    let mut said = match state.shown().count() {
+    let said = match state.shown().count() {
         0 => String::new(),
         1 => "1 line".to_owned(),
         NEWEST.. => format!("the newest {} lines", grouped(NEWEST as u64)),
         many => format!("{many} lines"),
     };
-    if state.dropped > 0 {
-        said.push_str(&format!(
-            "   {} came too fast to be listed",
-            grouped(state.dropped)
-        ));
+    match state.dropped {
+        0 => said,
+        dropped => format!("{said}   {} came too fast to be listed", grouped(dropped)),
     }
-    said
 }
 
 /// The columns at this width.
@@ -246,7 +243,7 @@ fn cell(column: &Column, call: &Call, cx: &Cx) -> Cell {
         "USER" => Cell::base(or_none(&call.user)),
         "FROM" => Cell::base(call.client.to_string()),
         "MS" => Cell::base(number_of_millis(call.took)),
-        _ => Cell::base(call.told()),
+        _ => Cell::base(call.told_in(column.width)),
     }
 }
 
