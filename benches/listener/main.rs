@@ -20,6 +20,10 @@
     clippy::cast_precision_loss,
     reason = "a rate has no use for the 53rd bit"
 )]
+#![expect(
+    clippy::zombie_processes,
+    reason = "what is started is waited for when it is dropped; where the bench panics before, all ends with it"
+)]
 
 mod load;
 mod peers;
