@@ -14,7 +14,7 @@ use super::schema::auth_user;
 use super::site::Site;
 use crate::domain::principal::Account;
 
-/// A row of [`columns()`].
+/// A row of `columns()`.
 #[derive(Debug, diesel::Queryable)]
 pub struct AccountColumns {
     id: Id,
@@ -25,7 +25,7 @@ pub struct AccountColumns {
     is_active: bool,
 }
 
-/// What is read of a user; [`GroupNames`] goes beside it.
+/// What is read of a user; `GroupNames` goes beside it.
 #[diesel::dsl::auto_type]
 pub(super) fn columns() -> _ {
     (
@@ -38,7 +38,7 @@ pub(super) fn columns() -> _ {
     )
 }
 
-/// [`columns()`] and [`GroupNames`], as selected.
+/// `columns()` and `GroupNames`, as selected.
 pub type AccountRow = (AccountColumns, Vec<String>);
 
 /// Turns a selected row into the domain's.

@@ -1,5 +1,5 @@
 //! From the bytes of a login to its credentials: media type, charset, parsing and checking of the two fields, as Django
-//! REST framework's `ObtainAuthToken` does it. The dispatcher calls [`fields`] for the obtain endpoints, and sends what a
+//! REST framework's `ObtainAuthToken` does it. The dispatcher calls [`fields()`] for the obtain endpoints, and sends what a
 //! [`BodyError`] says if there are none.
 //!
 //! Pure functions of bytes: nothing waits, nothing is logged, nothing can panic. Input is bounded as Django bounds it and by

@@ -1,5 +1,5 @@
 //! The two fields of a login, checked as REST framework's `AuthTokenSerializer` checks them (`CharField` in
-//! `rest_framework/fields.py`). The parsers fill in [`Members`]; [`super::fields`] asks for the verdict.
+//! `rest_framework/fields.py`). The parsers fill in [`Members`]; [`super::fields()`] asks for the verdict.
 
 use zeroize::Zeroizing;
 

@@ -1,5 +1,5 @@
 //! An `application/x-www-form-urlencoded` body, read as Django's `QueryDict` reads it (`django/http/request.py`,
-//! `urllib.parse.parse_qsl`). [`super::fields`] calls it.
+//! `urllib.parse.parse_qsl`). [`super::fields()`] calls it.
 
 use zeroize::Zeroizing;
 

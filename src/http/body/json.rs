@@ -1,5 +1,5 @@
 //! A JSON body, read as Python's `json` reads it under REST framework: the whole text is checked, but only the kind of the
-//! document and the last `username` and `password` of its outermost object are kept. [`super::fields`] calls it.
+//! document and the last `username` and `password` of its outermost object are kept. [`super::fields()`] calls it.
 
 use zeroize::Zeroizing;
 

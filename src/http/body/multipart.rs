@@ -1,5 +1,5 @@
 //! A `multipart/form-data` body, read as Django's `MultiPartParser` reads it (`django/http/multipartparser.py`): lenient
-//! with what is cut short, ill-formed or without a boundary, and with quirks that a client can see. [`super::fields`] calls
+//! with what is cut short, ill-formed or without a boundary, and with quirks that a client can see. [`super::fields()`] calls
 //! it. A stricter parser would refuse what Django takes, so this follows Django's, piece by piece.
 
 mod file;
