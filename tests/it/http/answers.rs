@@ -54,9 +54,15 @@ async fn serve(place: &Place, hashing: (usize, usize), obtain_rate: Option<Rate>
     let gate = Gate::open(&ops, GateSettings::default());
     let health = Health::of(ops.clone());
     let app = App::new(routes, (ops, gate, hashing), None, Some(credential));
-    Listener::start(Settings::on(loopback()), health, app)
-        .await
-        .unwrap()
+    let settings = Settings {
+        // Passwords are hashed at their full cost, on a machine that runs all other tests at the same time.
+        limits: Limits {
+            request_time: DEADLINE,
+            ..Limits::default()
+        },
+        ..Settings::on(loopback())
+    };
+    Listener::start(settings, health, app).await.unwrap()
 }
 
 /// Sends a request on a connection of its own.
