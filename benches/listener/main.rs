@@ -33,12 +33,12 @@ use std::time::{Duration, Instant};
 
 use load::{Client, Storm, ask, log_in, whoami};
 use peers::Peer;
+use tokenward::db::Pool;
 use tokenward::db::compat::UserTable;
 use tokenward::db::connect::{Connector, Settings};
 use tokenward::db::conninfo::{Environment, Target};
 use tokenward::db::migrate::Migrator;
 use tokenward::db::private::{self, Home};
-use tokenward::db::Pool;
 use tokenward::domain::password;
 use tokenward::domain::secret::Secret;
 use tokio_postgres::NoTls;
@@ -183,11 +183,11 @@ async fn speed(served: &Served, bare: &Peer, one_query: &Peer, users: u64) -> u6
         let turn = async |address, keys| ask(address, CONNECTIONS, TURN, keys).await.rate;
         let first = turn(bare.address, known).await;
         let hits = turn(served.address, known).await;
-        let new = ask(served.address, CONNECTIONS, TURN, (next, users)).await;
-        assert!(next + new.answers <= users, "all keys are known: more users");
+        let new = ask(served.address, CONNECTIONS, TURN, (next, users - next)).await;
+        assert!(next + new.answers < users, "all keys are known: more users");
         // What was on its way at the end may be known too.
         next += new.answers + 2 * CONNECTIONS;
-        let queries = turn(one_query.address, (next, users)).await;
+        let queries = turn(one_query.address, (next, users - next)).await;
         let last = turn(bare.address, known).await;
         let bare = f64::midpoint(first, last);
         rounds.note("bare hyper, a second", bare);
@@ -211,7 +211,7 @@ async fn speed(served: &Served, bare: &Peer, one_query: &Peer, users: u64) -> u6
 /// Asks for the rest of the keys once, and tells what they take.
 async fn memory(served: &Served, mut asked: u64, users: u64) {
     while asked < users {
-        let run = ask(served.address, CONNECTIONS, TURN, (asked, users)).await;
+        let run = ask(served.address, CONNECTIONS, TURN, (asked, users - asked)).await;
         asked += run.answers;
     }
     let megabytes = served.resident() >> 20;
@@ -309,7 +309,10 @@ impl Site {
             &[],
         );
         if fresh.await.unwrap().get(0) {
-            database.batch_execute(&users("bench", KNOWN)).await.unwrap();
+            database
+                .batch_execute(&users("bench", KNOWN))
+                .await
+                .unwrap();
         }
         Some(Self {
             address: address.parse().unwrap(),

@@ -89,8 +89,10 @@ pub fn run(database: Option<String>) {
     });
 }
 
-async fn serve<F>(listener: TcpListener, answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static)
-where
+async fn serve<F>(
+    listener: TcpListener,
+    answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+) where
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     loop {
