@@ -187,14 +187,11 @@ async fn speed(served: &Served, bare: &Peer, one_query: &Peer, users: u64) -> u6
         let turn = async |address, keys| ask(address, CONNECTIONS, TURN, keys).await.rate;
         let first = turn(bare.address, known).await;
         let hits = turn(served.address, known).await;
-        let new = ask(served.address, CONNECTIONS, TURN, (next, users)).await;
-        assert!(
-            next + new.answers <= users,
-            "all keys are known: more users"
-        );
+        let new = ask(served.address, CONNECTIONS, TURN, (next, users - next)).await;
+        assert!(next + new.answers < users, "all keys are known: more users");
         // What was on its way at the end may be known too.
         next += new.answers + 2 * CONNECTIONS;
-        let queries = turn(one_query.address, (next, users)).await;
+        let queries = turn(one_query.address, (next, users - next)).await;
         let last = turn(bare.address, known).await;
         let bare = f64::midpoint(first, last);
         rounds.note("bare hyper, a second", bare);
@@ -218,7 +215,7 @@ async fn speed(served: &Served, bare: &Peer, one_query: &Peer, users: u64) -> u6
 /// Asks for the rest of the keys once, and tells what they take.
 async fn memory(served: &Served, mut asked: u64, users: u64) {
     while asked < users {
-        let run = ask(served.address, CONNECTIONS, TURN, (asked, users)).await;
+        let run = ask(served.address, CONNECTIONS, TURN, (asked, users - asked)).await;
         asked += run.answers;
     }
     let megabytes = served.resident() >> 20;
