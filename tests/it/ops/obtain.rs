@@ -20,8 +20,11 @@ fn hashing_of(threads: usize, queue: usize) -> Hashing {
     Hashing::new(NonZeroUsize::new(threads).unwrap(), queue).unwrap()
 }
 
+/// Where an unknown name costs as little as a password of these tests.
 fn hashing() -> Hashing {
-    hashing_of(2, 100)
+    let hashing = hashing_of(2, 100);
+    hashing.imitate(&Secret::from(outdated("nobody"))).unwrap();
+    hashing
 }
 
 /// Of a form that Django would write anew, and quick to check.
