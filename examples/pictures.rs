@@ -42,9 +42,9 @@ const PICTURES: [Picture; 2] = [
     },
     Picture {
         file: "docs/regenerate.svg",
-        title: "The question before a key is replaced: whom it hits, what stops working, and the equal command",
+        title: "The question before a key is replaced: whom it hits, and what stops working",
         keys: &["\u{1b}", "R"],
-        expect: &["Same as: tokenward token regenerate"],
+        expect: &["The old key stops working at once; its clients will get 401."],
     },
 ];
 
