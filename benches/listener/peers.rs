@@ -155,11 +155,30 @@ impl Sessions {
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let header = request.headers()[AUTHORIZATION].to_str().unwrap();
         let key = header.strip_prefix("Token ").unwrap();
-        let (client, statement) = self.free.lock().await.recv().await.unwrap();
-        let row = client.query_one(&statement, &[&key]).await.unwrap();
-        self.back.send((client, statement)).await.unwrap();
+        let lent = Lent {
+            session: Some(self.free.lock().await.recv().await.unwrap()),
+            back: &self.back,
+        };
+        let (client, statement) = lent.session.as_ref().unwrap();
+        let row = client.query_one(statement, &[&key]).await.unwrap();
+        drop(lent);
         assert!(row.get::<_, bool>("is_active"));
         let key = u64::from_str_radix(key, 16).unwrap();
         whoami(Bytes::from(body(row.get("username"), key)))
+    }
+}
+
+/// A connection that is given back also when the client leaves before it has its answer, as wrk does at each end.
+struct Lent<'a> {
+    session: Option<(Client, Statement)>,
+    back: &'a mpsc::Sender<(Client, Statement)>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            // There is room for each of them; after the last request nobody takes it.
+            let _ = self.back.try_send(session);
+        }
     }
 }
