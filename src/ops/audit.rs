@@ -4,9 +4,9 @@
 mod file;
 
 use super::{Error, Ops};
-use crate::db::Stop;
 use crate::db::audit as table;
 use crate::db::compat::SharedAudit;
+use crate::db::{self, Stop};
 use crate::domain::audit::chain::{Check, Checked, Hash};
 use crate::domain::audit::{Entry, Verb};
 use crate::domain::moment::Moment;
@@ -148,7 +148,9 @@ impl Ops {
                 return Err(Error::Cancelled);
             }
             let lines = table::load_chain(tx.conn(), after, PAGE).await?;
-            lines.iter().for_each(|line| check.line(line));
+            for line in &lines {
+                check.line(line);
+            }
             match lines.last() {
                 Some(last) => after = Some(last.id),
                 None => break,
@@ -166,20 +168,52 @@ impl Ops {
 
 /// A line that is missing from the audit. What it means depends on what it was about.
 #[derive(Debug)]
-pub(in crate::ops) struct Unwritten(String);
+pub(in crate::ops) enum Unwritten {
+    /// The file could not even be opened; the error says all.
+    Unopened(Error),
+    /// The file took it not, or not whole.
+    File(String),
+    /// Nor did the table.
+    Table(db::Error),
+}
 
 impl Unwritten {
-    pub(in crate::ops) const fn new(why: String) -> Self {
-        Self(why)
-    }
-
     /// The deed is done all the same.
     pub(in crate::ops) fn after(self, verb: Verb) -> Error {
-        Error::Internal(format!("{verb} was done, but {}", self.0))
+        let why = match self {
+            Self::Unopened(error) => error.to_string(),
+            Self::File(why) => why,
+            Self::Table(error) => refused(&error.into()),
+        };
+        Error::Internal(format!("{verb} was done, but {why}"))
     }
 
     /// So it was not done.
     pub(in crate::ops) fn instead_of(self, verb: Verb) -> Error {
-        Error::Internal(format!("{}; {verb} was not done", self.0))
+        let instead = |why: &str| format!("{why}; {verb} was not done");
+        match self {
+            Self::Unopened(error) => error,
+            Self::File(why) => Error::Internal(instead(&why)),
+            Self::Table(error) => {
+                let error = Error::from(error);
+                let said = instead(&refused(&error));
+                match error {
+                    Error::ReadOnly(why) => Error::ReadOnly(instead(&why)),
+                    Error::Unavailable(why) => Error::Unavailable(instead(&why)),
+                    Error::MissingRight(_) => Error::MissingRight(said),
+                    Error::Cancelled => Error::Cancelled,
+                    Error::Invalid(_)
+                    | Error::NotFound(_)
+                    | Error::Conflict(_)
+                    | Error::Denied(_)
+                    | Error::Busy
+                    | Error::Internal(_) => Error::Internal(said),
+                }
+            }
+        }
     }
+}
+
+fn refused(error: &Error) -> String {
+    format!("the audit in tokenward.audit could not be written: {error}")
 }

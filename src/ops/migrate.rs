@@ -106,9 +106,9 @@ impl Migration {
         let written = if lines.is_empty() {
             Ok(())
         } else if table::is_there(conn).await? {
-            table::insert_lines(conn, lines).await.map_err(|error| {
-                Unwritten::new(format!("the audit could not be written ({error})"))
-            })
+            table::insert_lines(conn, lines)
+                .await
+                .map_err(Unwritten::Table)
         } else {
             lines.iter().try_for_each(|line| file.append(line))
         };

@@ -147,7 +147,7 @@ impl Ops {
         if matches!(book, Book::Shared) && !lines.is_empty() {
             let written = table::insert_lines(tx.conn(), &lines).await;
             let written = self.db().explain(written).await;
-            written.map_err(|error| unwritten(error).instead_of(verb))?;
+            written.map_err(|error| Unwritten::Table(error).instead_of(verb))?;
         }
         if mode == Mode::DryRun {
             return Ok(tx.rollback().await?);
@@ -186,10 +186,9 @@ impl Ops {
     /// When they could not be written.
     pub(super) async fn write_down(&self, lines: &[Entry]) -> Result<(), Unwritten> {
         if self.writes_shared() {
-            return self.write_shared(lines).await.map_err(unwritten);
+            return self.write_shared(lines).await.map_err(Unwritten::Table);
         }
-        let open = self.inner.audit.open();
-        let file = open.map_err(|error| Unwritten::new(error.to_string()))?;
+        let file = self.inner.audit.open().map_err(Unwritten::Unopened)?;
         append(&file, lines)
     }
 
@@ -223,13 +222,4 @@ impl Ops {
 
 fn append(file: &OpenAudit, lines: &[Entry]) -> Result<(), Unwritten> {
     lines.iter().try_for_each(|line| file.append(line))
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is the argument of map_err"
-)]
-fn unwritten(error: db::Error) -> Unwritten {
-    let said = crate::text::safe(&error.to_string()).into_owned();
-    Unwritten::new(format!("the audit could not be written ({said})"))
 }

@@ -293,6 +293,8 @@ mod tests {
     use super::super::{Actor, Verb};
     use super::*;
 
+    type Harm = fn(&mut Vec<Line>);
+
     fn chain(count: i64) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut prev = Hash::START;
@@ -321,7 +323,9 @@ mod tests {
 
     fn problems(lines: &[Line], kept: i64, hash: Hash) -> Vec<String> {
         let mut check = Check::new(None);
-        lines.iter().for_each(|line| check.line(line));
+        for line in lines {
+            check.line(line);
+        }
         check.end(Some((kept, hash)));
         check.finish().problems
     }
@@ -331,7 +335,6 @@ mod tests {
         let good = chain(5);
         let end = good[4].hash.unwrap();
         assert_eq!(problems(&good, 5, end), [""; 0]);
-        type Harm = fn(&mut Vec<Line>);
         let harms: [(Harm, &str); 8] = [
             (|l| l[2].whom = "bob".into(), "line 3 ("),
             (|l| l[2].key = None, "line 3 ("),
@@ -359,7 +362,9 @@ mod tests {
         let kept = good[1].hash;
         for (lines, fine) in [(chain(3), true), (chain(1), false)] {
             let mut check = Check::new(kept);
-            lines.iter().for_each(|line| check.line(line));
+            for line in &lines {
+                check.line(line);
+            }
             assert_eq!(check.finish().problems.is_empty(), fine);
         }
     }

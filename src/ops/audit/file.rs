@@ -154,7 +154,7 @@ impl OpenAudit {
     pub(in crate::ops) fn append(&self, entry: &Entry) -> Result<(), Unwritten> {
         self.write(entry).map_err(|error| {
             let path = self.path.display();
-            Unwritten::new(format!("the audit {path} could not be written: {error}"))
+            Unwritten::File(format!("the audit {path} could not be written: {error}"))
         })
     }
 

@@ -56,7 +56,7 @@ async fn plan(place: &Place) -> Vec<Step> {
         .unwrap()
 }
 
-async fn apply(place: &Place) -> Result<Vec<String>, Error> {
+pub(super) async fn apply(place: &Place) -> Result<Vec<String>, Error> {
     let pool = pool(&place.url(), Settings::default());
     migration(place).apply(pool.get().await.unwrap()).await
 }
