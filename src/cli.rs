@@ -77,7 +77,7 @@ enum Command {
     /// The private database: start, stop, status, url, drop
     #[command(subcommand)]
     Private(private::Command),
-    /// What was done from this machine
+    /// Who did what to whom, and whether that is as it was written
     Audit(audit::Args),
     /// Make tokenward's own tables: all optional on Django's database
     Migrate(migrate::Args),
@@ -183,7 +183,7 @@ async fn command(cx: &mut Context, command: Option<Command>, named: bool) -> Res
         Some(Command::User(command)) => users::run(cx, command).await,
         Some(Command::Serve(args)) => serve::run(cx, args).await,
         Some(Command::Private(command)) => private::run(cx, command).await,
-        Some(Command::Audit(args)) => audit::run(cx, args),
+        Some(Command::Audit(args)) => audit::run(cx, args).await,
         Some(Command::Migrate(args)) => migrate::run(cx, args).await,
         Some(Command::Profile(command)) => profile::run(cx, command, named).await,
         Some(Command::Completions { shell }) => meta::completions(&mut cx.out, shell),

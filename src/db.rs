@@ -1,6 +1,7 @@
 //! The only place that speaks Diesel: which database, the connections to it, and every query.
 
 pub mod accounts;
+pub mod audit;
 pub mod backfill;
 pub mod changes;
 pub mod compat;
@@ -17,6 +18,8 @@ pub mod logins;
 pub mod lookup;
 pub mod migrate;
 pub mod private;
+mod records;
+pub mod retired_keys;
 mod rows;
 mod schema;
 pub mod site;
