@@ -8,6 +8,7 @@ pub mod page;
 pub mod password;
 pub mod principal;
 pub mod route;
+pub mod scan;
 pub mod secret;
 pub mod token;
 pub mod user;
