@@ -17,6 +17,8 @@ pub mod logins;
 pub mod lookup;
 pub mod migrate;
 pub mod private;
+mod records;
+pub mod retired_keys;
 mod rows;
 mod schema;
 pub mod site;
