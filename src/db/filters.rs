@@ -156,7 +156,7 @@ fn any_of(ids: &[UserId]) -> Condition {
 }
 
 /// `text` with the three characters that LIKE reads as its own made plain.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len() + 4);
     for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {
