@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 
+use super::filters::among;
 use super::rows::{Id, Ids, Instant};
 use super::schema::{UserKey, UserKeys, auth_user_groups, auth_user_user_permissions};
 use super::site::Site;
@@ -29,20 +30,14 @@ pub async fn count_reach(conn: &mut Conn, site: &Site, users: &[UserId]) -> Resu
     if !site.has_groups || users.is_empty() {
         return Ok(counted);
     }
-    // Diesel's own array would carry the number of the element's type, which a user's key has not here.
-    let among = |column: &str| {
-        sql::<Bool>(&format!("{column} = ANY ("))
-            .bind::<UserKeys, _>(Ids(users.to_vec()))
-            .sql(")")
-    };
     let groups: Vec<(Id, i64)> = auth_user_groups::table
-        .filter(among("\"auth_user_groups\".\"user_id\""))
+        .filter(among("\"auth_user_groups\".\"user_id\"", users))
         .group_by(auth_user_groups::user_id)
         .select((auth_user_groups::user_id, count_star()))
         .load(conn)
         .await?;
     let permissions: Vec<(Id, i64)> = auth_user_user_permissions::table
-        .filter(among("\"auth_user_user_permissions\".\"user_id\""))
+        .filter(among("\"auth_user_user_permissions\".\"user_id\"", users))
         .group_by(auth_user_user_permissions::user_id)
         .select((auth_user_user_permissions::user_id, count_star()))
         .load(conn)

@@ -168,6 +168,22 @@ pub async fn load_by_keys(
     Ok(rows.into_iter().map(user_row).collect())
 }
 
+/// Loads the users of these ids; one who is gone has no row.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_by_ids(conn: &mut Conn, site: &Site, ids: &[UserId]) -> Result<Vec<User>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns: user_columns = user_columns();
+    let query = auth_user::table
+        .select(columns)
+        .filter(filters::among("\"auth_user\".\"id\"", ids));
+    let rows: Vec<UserColumns> = site.query(query).load(conn).await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
 /// Loads the owners of keys that begin with `start`, at most `limit`.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ mod case;
 mod excerpt;
 mod folder;
 mod judge;
+mod read;
 mod report;
 mod respond;
 mod sight;
@@ -15,6 +16,7 @@ use std::fmt;
 pub use case::{Case, Done, Saved};
 pub use excerpt::excerpt;
 pub use folder::Kept;
+pub use read::{Input, Read, Reading};
 pub use report::{Format, write as write_report};
 pub use respond::{Deed, MOST_LIVE, Response, RowDone};
 pub use sight::{Lines, Sighting, Sightings};
@@ -37,6 +39,8 @@ pub struct Finding {
     pub key: CoveredKey,
     /// What it is worth.
     pub verdict: Verdict,
+    /// Whose it is or was, as long as there is that user.
+    pub owner: Option<User>,
     /// Who was told of it.
     pub told: Option<Told>,
     /// Whether it is among those that are changed; only a live one can be.

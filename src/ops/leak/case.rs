@@ -62,20 +62,6 @@ impl Case {
         self.findings.iter().filter(chosen)
     }
 
-    /// The addresses of those whose keys these are or were, one each, in the order of the keys; for telling them.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<&str> {
-        let mut seen = std::collections::HashSet::new();
-        let holders = self
-            .findings
-            .iter()
-            .filter_map(|finding| finding.verdict.holder());
-        holders
-            .map(|holder| holder.user.email.as_str())
-            .filter(|email| !email.is_empty() && seen.insert(*email))
-            .collect()
-    }
-
     /// As it is kept.
     pub(super) fn kept(&self, salt: &Salt, database: &str, now: Moment) -> Kept {
         let matters = self.findings.iter().filter(|finding| finding.matters());
@@ -94,7 +80,7 @@ impl Case {
 
     fn kept_key(&self, finding: &Finding, salt: &Salt, database: &str, now: Moment) -> KeptKey {
         let holder = finding.verdict.holder();
-        let user = holder.map(|holder| &holder.user);
+        let user = finding.owner.as_ref();
         let (kind, user_id) = match (&finding.verdict, holder) {
             (_, Some(holder)) => (holder.token.word(), Some(holder.user.id.to_string())),
             (Verdict::Retired(retired), None) => {
@@ -184,6 +170,19 @@ impl Ops {
     /// # Errors
     /// When the database is away.
     pub async fn open_case(&self, findings: Vec<Finding>, source: String) -> Result<Case, Error> {
+        self.go_on_with_case(None, findings, source).await
+    }
+
+    /// The same for keys that belong to the case `number`, which is kept already.
+    ///
+    /// # Errors
+    /// As [`Ops::open_case`].
+    pub async fn go_on_with_case(
+        &self,
+        number: Option<i64>,
+        findings: Vec<Finding>,
+        source: String,
+    ) -> Result<Case, Error> {
         let mut case = Case {
             number: 0,
             saved: Saved::No,
@@ -193,7 +192,7 @@ impl Ops {
             findings,
             done: HashMap::new(),
         };
-        if let Some(kept) = self.kept_case_of(&mut case).await? {
+        if let Some(kept) = self.kept_case_of(number, &mut case).await? {
             case.number = kept.leak;
             case.saved = Saved::Yes;
             case.opened = Moment::parse(&kept.opened).unwrap_or(case.opened);
@@ -204,7 +203,11 @@ impl Ops {
         Ok(case)
     }
 
-    async fn kept_case_of(&self, case: &mut Case) -> Result<Option<Kept>, Error> {
+    async fn kept_case_of(
+        &self,
+        number: Option<i64>,
+        case: &mut Case,
+    ) -> Result<Option<Kept>, Error> {
         let folder = self.folder();
         let database = self.place().name.clone();
         let keys: Vec<_> = case
@@ -213,11 +216,14 @@ impl Ops {
             .filter(|finding| finding.verdict.holder().is_some() || finding.is_retired())
             .map(|finding| finding.sighting.key.clone())
             .collect();
-        if keys.is_empty() || folder.highest() == 0 {
+        if (keys.is_empty() && number.is_none()) || folder.highest() == 0 {
             return Ok(None);
         }
         let found = blocking(move || {
             let salt = folder.salt()?;
+            if let Some(number) = number {
+                return Ok(Some((salt, folder.read(number)?)));
+            }
             let digests: Vec<String> = keys.iter().map(|key| salt.drf(key).to_string()).collect();
             let cases = folder.cases(&database).into_iter();
             let found = cases.into_iter().find(|kept| holds_all(kept, &digests));

@@ -73,6 +73,7 @@ impl Ops {
                 let told = told.or_else(|| kept.find_told(&sighting.key));
                 findings.push(Finding {
                     chosen: verdict.is_live(),
+                    owner: verdict.holder().map(|holder| holder.user.clone()),
                     sighting,
                     key,
                     verdict,
@@ -80,7 +81,32 @@ impl Ops {
                 });
             }
         }
+        self.add_past_owners(&mut findings).await?;
         Ok(findings)
+    }
+
+    /// Those whose keys these were: their names may be others by now, and who is to be told has an address.
+    async fn add_past_owners(&self, findings: &mut [Finding]) -> Result<(), Error> {
+        // An id of another type is one of another user table than today's.
+        let id_type = &self.db().site().id_type;
+        let past_owner = |finding: &Finding| past_owner(finding)?.of_type(id_type);
+        let mut ids: Vec<UserId> = findings.iter().filter_map(past_owner).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut known = HashMap::with_capacity(ids.len());
+        for batch in ids.chunks(BATCH) {
+            let mut conn = self.db().conn().await?;
+            let stop = Stop::of(&conn);
+            let work = users::load_by_ids(&mut conn, self.db().site(), batch);
+            let found = self.db().obey(&self.cancel, stop, work).await?;
+            known.extend(found.into_iter().map(|user| (user.id, user)));
+        }
+        for finding in findings {
+            if let Some(id) = past_owner(finding) {
+                finding.owner = known.get(&id).cloned();
+            }
+        }
+        Ok(())
     }
 
     async fn look_up(&self, batch: &[Sighting]) -> Result<Answers, Error> {
@@ -149,6 +175,14 @@ impl Ops {
             Ok(Beginning::Of(owners))
         };
         Ok(self.db().obey(&self.cancel, stop, work).await?)
+    }
+}
+
+/// Whose a retired key was.
+fn past_owner(finding: &Finding) -> Option<UserId> {
+    match &finding.verdict {
+        Verdict::Retired(retired) => UserId::parse(&retired.user_id),
+        Verdict::Live(_) | Verdict::Inert(..) | Verdict::Unknown | Verdict::Partial(_) => None,
     }
 }
 

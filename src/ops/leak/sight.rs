@@ -43,6 +43,21 @@ pub struct Sighting {
     pub lines: Lines,
 }
 
+impl Sighting {
+    fn identity(&self) -> (Fingerprint, Shape) {
+        (Fingerprint::of(&self.key), self.shape)
+    }
+}
+
+impl PartialEq for Sighting {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+            && self.kind == other.kind
+            && self.context == other.context
+            && self.lines == other.lines
+    }
+}
+
 /// Distinct keys in the order in which they were found.
 #[derive(Clone, Debug, Default)]
 pub struct Sightings {
@@ -82,6 +97,51 @@ impl Sightings {
             }),
         }
         at
+    }
+
+    /// Of keys that are distinct already.
+    #[must_use]
+    pub fn of(all: Vec<Sighting>) -> Self {
+        let keys = all.iter().map(Sighting::identity);
+        Self {
+            places: keys.zip(0..).collect(),
+            all,
+        }
+    }
+
+    /// Takes in what was found in another text, after `lines` lines.
+    pub fn join(&mut self, other: &Sighting, lines: u64) {
+        let mut other = other.clone();
+        for line in &mut other.lines.first {
+            *line += lines;
+        }
+        let at = *self
+            .places
+            .entry(other.identity())
+            .or_insert(self.all.len());
+        match self.all.get_mut(at) {
+            Some(sighting) => {
+                if sighting.context == Context::Bare {
+                    sighting.context = other.context;
+                }
+                let room = Lines::KEPT.saturating_sub(sighting.lines.first.len());
+                let more = other.lines.first.into_iter().take(room);
+                sighting.lines.first.extend(more);
+                sighting.lines.times += other.lines.times;
+            }
+            None => self.all.push(other),
+        }
+    }
+
+    /// The place of this key among all, if it is there.
+    #[must_use]
+    pub fn find(&self, sighting: &Sighting) -> Option<usize> {
+        self.places.get(&sighting.identity()).copied()
+    }
+
+    /// They, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Sighting> {
+        self.all.iter()
     }
 
     /// How many there are.
