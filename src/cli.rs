@@ -183,7 +183,7 @@ async fn command(cx: &mut Context, command: Option<Command>, named: bool) -> Res
         Some(Command::User(command)) => users::run(cx, command).await,
         Some(Command::Serve(args)) => serve::run(cx, args).await,
         Some(Command::Private(command)) => private::run(cx, command).await,
-        Some(Command::Audit(args)) => audit::run(cx, args),
+        Some(Command::Audit(args)) => audit::run(cx, args).await,
         Some(Command::Migrate(args)) => migrate::run(cx, args).await,
         Some(Command::Profile(command)) => profile::run(cx, command, named).await,
         Some(Command::Completions { shell }) => meta::completions(&mut cx.out, shell),
