@@ -204,9 +204,9 @@ pub const KEYS: &[Binding<State, Message>] = &[
     .hint(2, "revoke live")
     .when(has_live),
     Binding::looks(
-        "open",
+        "test",
         &[Key::code(KeyCode::Enter)],
-        "all about the key",
+        "all about the key under the cursor",
         Message::Leak(leak::Message::Open),
     )
     .hint(3, "open")

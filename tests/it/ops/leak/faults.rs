@@ -3,8 +3,8 @@
 use tokenward::ops::leak::{Deed, MOST_LIVE};
 use tokenward::ops::{Error, Mode};
 
-use super::{all_keys, case_of, judged, keys_of, words};
-use crate::ops::{SOMEBODY_WAITS, audit_lines, tokens_where, wait_until, with_users};
+use super::{all_keys, case_of, judged, keys_of, leak_lines, words};
+use crate::ops::{SOMEBODY_WAITS, tokens_where, wait_until, with_users};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conflict_in_the_middle_takes_all_back_and_says_whose() {
@@ -30,7 +30,7 @@ async fn a_conflict_in_the_middle_takes_all_back_and_says_whose() {
             "{said}"
         );
         assert_eq!(all_keys(&place).await, before, "nothing was changed");
-        assert!(audit_lines(&place).is_empty());
+        assert!(leak_lines(&place).is_empty());
         assert!(case.done.is_empty());
         // Asked again, the rest goes.
         let mut again = case_of(&ops, &keys).await;
@@ -66,7 +66,7 @@ async fn of_two_administrators_at_the_same_leak_one_does_it_and_the_other_is_tol
         .one("SELECT count(DISTINCT leak) FROM tokenward.retired_key")
         .await;
     assert_eq!(leaks, 1);
-    assert_eq!(audit_lines(&place).len(), 50);
+    assert_eq!(leak_lines(&place).len(), 50);
 }
 
 /// The connection is cut while COMMIT waits: before the server made it, or after.
@@ -111,7 +111,7 @@ async fn an_answer_that_is_lost_is_looked_up() {
         "{error:?}"
     );
     assert_eq!(all_keys(&place).await, before);
-    let lines = audit_lines(&place);
+    let lines = leak_lines(&place);
     assert!(
         lines
             .iter()
@@ -142,7 +142,7 @@ async fn more_than_a_transaction_takes_is_refused_in_words() {
         .await
         .unwrap();
     assert_eq!(response.rows.len(), MOST_LIVE);
-    assert_eq!(audit_lines(&place).len(), MOST_LIVE);
+    assert_eq!(leak_lines(&place).len(), MOST_LIVE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
