@@ -7,6 +7,7 @@ pub mod moment;
 pub mod page;
 pub mod password;
 pub mod principal;
+pub mod retired;
 pub mod route;
 pub mod scan;
 pub mod secret;

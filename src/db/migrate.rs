@@ -12,6 +12,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::changes;
 use super::compat::UserTable;
+use super::records;
 use super::site::{quoted, quoted_path};
 use super::{Conn, Error, Pooled};
 
@@ -20,7 +21,7 @@ const OURS: EmbeddedMigrations = embed_migrations!("migrations/tokenward");
 
 /// The SQL of each migration, for `--plan`: Diesel runs what it embeds but does not show it. A test holds the
 /// names against the embedded ones.
-const SQL: [(&str, &str); 7] = [
+const SQL: [(&str, &str); 10] = [
     (
         "2025-04-02-000001_django_migrations",
         include_str!("../../migrations/django/2025-04-02-000001_django_migrations/up.sql"),
@@ -46,10 +47,54 @@ const SQL: [(&str, &str); 7] = [
         include_str!("../../migrations/tokenward/2026-11-24-000001_auto_token/up.sql"),
     ),
     ("2026-11-25-000001_change_notices", changes::MIGRATION),
+    (
+        "2026-11-27-000001_audit",
+        include_str!("../../migrations/tokenward/2026-11-27-000001_audit/up.sql"),
+    ),
+    ("2026-11-27-000002_retired_keys", records::MIGRATION),
+    (
+        "2026-11-27-000003_leaks",
+        include_str!("../../migrations/tokenward/2026-11-27-000003_leaks/up.sql"),
+    ),
 ];
 
-/// The step after the migrations: the notices are hung on the tables that the site has by now.
-const ATTACH: &str = "change notices";
+/// A step after the migrations: what they made is hung on the tables that the site has by now.
+#[derive(Clone, Copy)]
+enum Attach {
+    Notices,
+    Records,
+}
+
+impl Attach {
+    const ALL: [Self; 2] = [Self::Notices, Self::Records];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Notices => "change notices",
+            Self::Records => "retired keys",
+        }
+    }
+
+    fn sql(self, users: &UserTable) -> String {
+        let function = match self {
+            Self::Notices => "attach_notices",
+            Self::Records => "attach_records",
+        };
+        format!(
+            "SELECT tokenward.{function}({}, {});",
+            literal(&quoted_path(&users.table)),
+            literal(&users.username)
+        )
+    }
+
+    /// Whether a table that keys depend on lacks it.
+    async fn is_due(self, conn: &mut Conn, users: &UserTable) -> Result<bool, Error> {
+        match self {
+            Self::Notices => is_uncovered(conn, users).await,
+            Self::Records => records::are_missing(conn, users).await,
+        }
+    }
+}
 
 const AUTO_TOKEN_ON: &str = include_str!("../../migrations/auto_token_on.sql");
 const AUTO_TOKEN_OFF: &str = include_str!("../../migrations/auto_token_off.sql");
@@ -143,21 +188,32 @@ impl Migrator {
                 steps.push(Step { name, sql });
             }
         }
-        if !steps.is_empty() || is_uncovered(&mut self.conn, &self.users).await? {
-            steps.push(Step {
-                name: ATTACH.to_owned(),
-                sql: Cow::Owned(attach(&self.users)),
-            });
+        let any = !steps.is_empty();
+        for attach in Attach::ALL {
+            if any || attach.is_due(&mut self.conn, &self.users).await? {
+                steps.push(Step {
+                    name: attach.name().to_owned(),
+                    sql: Cow::Owned(attach.sql(&self.users)),
+                });
+            }
         }
         Ok(steps)
     }
 
-    /// Runs what is due, each migration in a transaction of its own, hangs the change notices on tables that lack them,
-    /// and gives the names. Two at the same moment: the second waits and finds nothing to do.
+    /// Runs what is due, each migration in a transaction of its own, hangs what they made on tables that lack it, and
+    /// gives the names. Two at the same moment: the second waits and finds nothing to do.
     ///
     /// # Errors
     /// [`Error::Right`] when the role may not, [`Error::Locked`] when another run does not end.
-    pub async fn apply(mut self) -> Result<Vec<String>, Error> {
+    pub async fn apply(self) -> Result<Vec<String>, Error> {
+        Ok(self.apply_and_keep().await?.0)
+    }
+
+    /// The same, and gives the connection too, so that what was done can be written down on it.
+    ///
+    /// # Errors
+    /// As [`Migrator::apply`].
+    pub async fn apply_and_keep(mut self) -> Result<(Vec<String>, Conn), Error> {
         self.lock().await?;
         let due = self.due().await?;
         // Where the site's tables are found, which is not where the migrations run.
@@ -185,11 +241,14 @@ impl Migrator {
             literal(&path)
         ))
         .await?;
-        if !names.is_empty() || is_uncovered(&mut conn, &self.users).await? {
-            conn.batch_execute(&attach(&self.users)).await?;
-            names.push(ATTACH.to_owned());
+        let any = !names.is_empty();
+        for attach in Attach::ALL {
+            if any || attach.is_due(&mut conn, &self.users).await? {
+                conn.batch_execute(&attach.sql(&self.users)).await?;
+                names.push(attach.name().to_owned());
+            }
         }
-        Ok(names)
+        Ok((names, conn))
     }
 
     /// Drops what is ours: reverts our migrations and, where we made no tables for Django, the schema with them.
@@ -303,15 +362,6 @@ async fn is_uncovered(conn: &mut Conn, users: &UserTable) -> Result<bool, Error>
         .get_result(conn)
         .await?;
     Ok(row.uncovered.is_some())
-}
-
-/// What hangs the change notices on the tables.
-fn attach(users: &UserTable) -> String {
-    format!(
-        "SELECT tokenward.attach_notices({}, {});",
-        literal(&quoted_path(&users.table)),
-        literal(&users.username)
-    )
 }
 
 /// The part of the coverage that a migration acts on.

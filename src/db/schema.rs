@@ -95,6 +95,68 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamptz};
+
+    /// Ours: who did what to whom, in a chain.
+    tokenward.audit (id) {
+        id -> BigInt,
+        at -> Timestamptz,
+        os_user -> Text,
+        host -> Text,
+        operator -> Nullable<Text>,
+        database -> Text,
+        what -> Text,
+        whom -> Text,
+        key -> Nullable<Text>,
+        for_leak -> Nullable<BigInt>,
+        result -> Text,
+        prev -> Nullable<Binary>,
+        hash -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Bool};
+
+    /// Ours: the end of that chain.
+    tokenward.audit_head (one) {
+        one -> Bool,
+        last -> BigInt,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Binary, Bool};
+
+    /// Ours: what digests of retired keys begin with.
+    tokenward.installation (one) {
+        one -> Bool,
+        salt -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamptz};
+
+    /// Ours: keys that are keys no more.
+    tokenward.retired_key (digest) {
+        digest -> Binary,
+        kind -> Text,
+        start -> Text,
+        user_id -> Text,
+        username -> Nullable<Text>,
+        retired -> Timestamptz,
+        by -> Text,
+        verb -> Text,
+        leak -> Nullable<BigInt>,
+        told -> Nullable<Timestamptz>,
+        told_by -> Nullable<Text>,
+        grace_until -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::joinable!(authtoken_token -> auth_user (user_id));
 diesel::joinable!(knox_authtoken -> auth_user (user_id));
 diesel::joinable!(auth_user_groups -> auth_group (group_id));

@@ -7,6 +7,7 @@ mod filters;
 mod gate;
 mod golden;
 mod knox;
+mod leak;
 mod many;
 mod migrations;
 mod obtain;

@@ -1,0 +1,147 @@
+//! Every query on `tokenward.retired_key`, which triggers on the token tables fill: a key is asked for by its salted
+//! digest. Where our schema is absent no key is known to be retired.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel_async::RunQueryDsl;
+
+use super::rows::Instant;
+use super::schema::{installation, retired_key};
+use super::{Conn, Error};
+use crate::domain::moment::Moment;
+use crate::domain::retired::{KeyDigest, Kind, Retired, Salt, Told};
+use crate::domain::token::{DrfKey, Fingerprint, KeyStart, KnoxKey};
+
+/// Whether there is a memory of retired keys that this role may read. Asked of the catalogue: a question to a table that
+/// is not there would end the transaction that it is in.
+const IS_THERE: &str = "EXISTS (SELECT FROM pg_catalog.pg_class c \
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    WHERE n.nspname = 'tokenward' AND c.relname = 'retired_key' \
+      AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))";
+
+/// What this installation's digests begin with; `None` where our schema is absent.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn find_salt(conn: &mut Conn) -> Result<Option<Salt>, Error> {
+    let is_there: bool = diesel::select(diesel::dsl::sql::<Bool>(IS_THERE))
+        .get_result(conn)
+        .await?;
+    if !is_there {
+        return Ok(None);
+    }
+    let salt: Option<Vec<u8>> = installation::table
+        .select(installation::salt)
+        .get_result(conn)
+        .await
+        .optional()?;
+    Ok(salt.map(Salt::new))
+}
+
+type Row = (
+    (Vec<u8>, String, String, String, Option<String>),
+    (Instant, String, String, Option<i64>),
+    (Option<Instant>, Option<String>, Option<Instant>),
+);
+
+/// Loads which of `keys` were keys once, of either kind, and are none any more. In no order; a key that was none is not
+/// among them.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_retired(conn: &mut Conn, keys: &[DrfKey]) -> Result<Vec<Retired>, Error> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(salt) = find_salt(conn).await? else {
+        return Ok(Vec::new());
+    };
+    let mut asked = HashMap::with_capacity(keys.len() * 2);
+    for key in keys {
+        let fingerprint = Fingerprint::of(key);
+        asked.insert(salt.drf(key), fingerprint);
+        let digest = KnoxKey::new(key.clone()).digest();
+        asked.insert(salt.knox(&digest), fingerprint);
+    }
+    let digests: Vec<Vec<u8>> = asked
+        .keys()
+        .map(|digest| digest.as_bytes().to_vec())
+        .collect();
+    let rows: Vec<Row> = retired_key::table
+        .filter(retired_key::digest.eq_any(digests))
+        .select((
+            (
+                retired_key::digest,
+                retired_key::kind,
+                retired_key::start,
+                retired_key::user_id,
+                retired_key::username,
+            ),
+            (
+                retired_key::retired,
+                retired_key::by,
+                retired_key::verb,
+                retired_key::leak,
+            ),
+            (
+                retired_key::told,
+                retired_key::told_by,
+                retired_key::grace_until,
+            ),
+        ))
+        .load(conn)
+        .await?;
+    let read = |row: Row| read(row, &asked);
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+fn read(row: Row, asked: &HashMap<KeyDigest, Fingerprint>) -> Option<Retired> {
+    let (
+        (digest, kind, start, user_id, username),
+        (retired, by, verb, leak),
+        (told, told_by, grace),
+    ) = row;
+    let digest = KeyDigest::from_bytes(digest.try_into().ok()?);
+    Some(Retired {
+        fingerprint: *asked.get(&digest)?,
+        digest,
+        kind: Kind::of(&kind)?,
+        start: KeyStart::of(&start),
+        user_id,
+        username,
+        retired: retired.into(),
+        by,
+        verb,
+        leak,
+        told: told.map(|when| Told {
+            when: when.into(),
+            by: told_by.unwrap_or_default(),
+        }),
+        grace_until: grace.map(Moment::from),
+    })
+}
+
+/// Notes that somebody was told of these keys, and gives how many of them are known here.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn note_told(
+    conn: &mut Conn,
+    digests: &[KeyDigest],
+    told: &Told,
+) -> Result<usize, Error> {
+    let digests: Vec<Vec<u8>> = digests
+        .iter()
+        .map(|digest| digest.as_bytes().to_vec())
+        .collect();
+    let noted = diesel::update(retired_key::table.filter(retired_key::digest.eq_any(digests)))
+        .set((
+            retired_key::told.eq(Some(Instant(told.when))),
+            retired_key::told_by.eq(Some(&told.by)),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(noted)
+}

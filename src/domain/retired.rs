@@ -1,0 +1,180 @@
+//! Keys that are keys no more, as our schema remembers them: no key, but a salted digest of each, and who retired it.
+//! A key that is found somewhere is so recognised long after it was replaced.
+
+use std::fmt;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::moment::Moment;
+use super::token::{DrfKey, Fingerprint, KeyStart, KnoxDigest};
+
+/// Whose kind of key it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// REST framework's.
+    Drf,
+    /// django-rest-knox's.
+    Knox,
+}
+
+impl Kind {
+    /// The word for it, as the database has it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Drf => "drf",
+            Self::Knox => "knox",
+        }
+    }
+
+    /// The kind of this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Drf, Self::Knox]
+            .into_iter()
+            .find(|kind| kind.word() == word)
+    }
+}
+
+/// What the digests of an installation begin with: random bytes of its own, since a key made by hand could be found
+/// from a digest without.
+#[derive(Clone)]
+pub struct Salt(Vec<u8>);
+
+impl Salt {
+    /// From the bytes that the database keeps.
+    #[must_use]
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest of a key of REST framework.
+    #[must_use]
+    pub fn drf(&self, key: &DrfKey) -> KeyDigest {
+        self.digest(key.expose().as_bytes())
+    }
+
+    /// The digest of a key of knox, made of what knox itself keeps of it.
+    #[must_use]
+    pub fn knox(&self, digest: &KnoxDigest) -> KeyDigest {
+        self.digest(digest.to_string().as_bytes())
+    }
+
+    fn digest(&self, text: &[u8]) -> KeyDigest {
+        let digest = Sha256::new_with_prefix(&self.0).chain_update(text);
+        KeyDigest(digest.finalize().into())
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(…)")
+    }
+}
+
+/// A key's salted SHA-256: names it in our schema, and in a case that is kept, without being it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyDigest([u8; 32]);
+
+impl KeyDigest {
+    /// From the bytes that the database keeps.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// From 64 hex digits, as it is shown.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |at: usize| char::from(pair[at]).to_digit(16);
+            *byte = u8::try_from(digit(0)? << 4 | digit(1)?).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// The digest's bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyDigest({self})")
+    }
+}
+
+/// That somebody was told of a leaked key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// When that was noted.
+    pub when: Moment,
+    /// Who noted it.
+    pub by: String,
+}
+
+/// A key that is a key no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retired {
+    /// Of the key that was asked about.
+    pub fingerprint: Fingerprint,
+    /// By which our schema names it.
+    pub digest: KeyDigest,
+    /// Whose kind of key.
+    pub kind: Kind,
+    /// Its first characters.
+    pub start: KeyStart,
+    /// Its owner's id, as text.
+    pub user_id: String,
+    /// Its owner's name, if that could be told when it was retired.
+    pub username: Option<String>,
+    /// When.
+    pub retired: Moment,
+    /// By whom, as in `carol@ops1`.
+    pub by: String,
+    /// What was done: the audit's word.
+    pub verb: String,
+    /// In answer to which leak.
+    pub leak: Option<i64>,
+    /// Who was told of it.
+    pub told: Option<Told>,
+    /// Until when our listener still takes it.
+    pub grace_until: Option<Moment>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_as_it_is_shown() {
+        let digest = Salt::new(vec![1, 2]).drf(&DrfKey::from("abc"));
+        assert_eq!(KeyDigest::parse(&digest.to_string()), Some(digest));
+        for wrong in ["", "00", &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(KeyDigest::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn another_salt_gives_another_digest() {
+        let of = |salt: &[u8]| Salt::new(salt.to_vec()).drf(&DrfKey::from("abc"));
+        assert_ne!(of(b"a"), of(b"b"));
+        // SHA-256 of "xabc", by another program (sha256sum).
+        assert_eq!(
+            of(b"x").to_string(),
+            "d15c609c78b3106ec54b9f5c4c70437636f69f191bff82e430e0b77ec376c310"
+        );
+    }
+}
