@@ -55,6 +55,18 @@ pub struct Done {
     pub by: String,
 }
 
+/// The same case with the same keys to be changed: what an effect is compared by.
+impl PartialEq for Case {
+    fn eq(&self, other: &Self) -> bool {
+        let chosen = |case: &Self| -> Vec<Fingerprint> {
+            case.chosen()
+                .map(|finding| finding.key.fingerprint)
+                .collect()
+        };
+        (self.number, self.saved) == (other.number, other.saved) && chosen(self) == chosen(other)
+    }
+}
+
 impl Case {
     /// The live keys that are among those to be changed.
     pub fn chosen(&self) -> impl Iterator<Item = &Finding> {

@@ -37,8 +37,18 @@ pub enum Input {
     File(PathBuf),
 }
 
+impl PartialEq for Input {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pasted(one), Self::Pasted(two)) => Fingerprint::of(one) == Fingerprint::of(two),
+            (Self::File(one), Self::File(two)) => one == two,
+            (Self::Pasted(_), Self::File(_)) | (Self::File(_), Self::Pasted(_)) => false,
+        }
+    }
+}
+
 /// A question about a leak: what is known already, and what comes to it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// Keys that were found before; they are asked about again.
     pub known: Vec<Sighting>,
@@ -218,11 +228,13 @@ impl Ops {
                  tokenward leak scan"
             )));
         }
+        // What was listed once stays, also when it is none any more.
+        let listed = Sightings::of(known.clone());
         let mut findings = self
             .judge_sightings(joined(known, &scanned.sightings, lines))
             .await?;
         let all = findings.len();
-        findings.retain(Finding::matters);
+        findings.retain(|finding| finding.matters() || listed.find(&finding.sighting).is_some());
         findings.sort_by_key(|finding| (rank(&finding.verdict), first_line(finding)));
         let others = all - findings.len();
         if findings.len() > MOST_LISTED {

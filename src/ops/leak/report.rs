@@ -7,7 +7,7 @@ use super::case::Case;
 use super::folder::{Kept, KeptKey};
 use crate::domain::moment::Moment;
 use crate::domain::retired::Salt;
-use crate::ops::{Error, Ops};
+use crate::ops::Error;
 use crate::text;
 
 /// How a report is written.
@@ -30,15 +30,14 @@ impl Format {
     }
 }
 
-impl Ops {
-    /// The report of `case` as it is now.
+impl Case {
+    /// The report of this case about `database`, as it is now.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
-    pub fn report(&self, case: &Case, format: Format) -> Result<String, Error> {
+    pub fn report(&self, database: &str, now: Moment, format: Format) -> Result<String, Error> {
         // No digest gets into a report, so that it matters not which salt they would have.
-        let kept = case.kept(&Salt::new(Vec::new()), &self.place().name, Moment::now());
-        write(&kept, format)
+        write(&self.kept(&Salt::new(Vec::new()), database, now), format)
     }
 }
 

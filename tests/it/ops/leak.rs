@@ -226,7 +226,8 @@ async fn live_keys_are_replaced_at_once_and_the_same_text_says_retired_tomorrow(
 
     // Nothing that was written has a key in it.
     for format in [Format::Markdown, Format::Json] {
-        let report = ops.report(&again, format).unwrap();
+        let now = tokenward::domain::moment::Moment::now();
+        let report = again.report(place.name(), now, format).unwrap();
         assert!(report.contains(&keys[0][..8]), "{report}");
         for key in keys.iter().chain(now.values()) {
             assert!(!report.contains(&key[8..]), "{report}");
