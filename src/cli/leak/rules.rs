@@ -48,7 +48,7 @@ const RULES: [Rule; 3] = [
     Rule {
         id: "tokenward-key",
         description: "API token with a checksum, made by tokenward",
-        before: r"(?:^|[^0-9A-Za-z])",
+        before: r"(?:^|[^0-9A-Za-z]|%[0-9A-Fa-f]{2}|\\[nrt]|\\u[0-9A-Fa-f]{4})",
         key: "twd_[0-9A-Za-z]{36}",
         after: NOT_A_WORD,
         keywords: &["twd_"],
