@@ -190,7 +190,7 @@ async fn command(cx: &mut Context, command: Option<Command>, named: bool) -> Res
         Some(Command::Leak(command)) => leak::run(cx, command).await,
         Some(Command::Serve(args)) => serve::run(cx, args).await,
         Some(Command::Private(command)) => private::run(cx, command).await,
-        Some(Command::Audit(args)) => audit::run(cx, args),
+        Some(Command::Audit(args)) => audit::run(cx, args).await,
         Some(Command::Migrate(args)) => migrate::run(cx, args).await,
         Some(Command::Profile(command)) => profile::run(cx, command, named).await,
         Some(Command::Completions { shell }) => meta::completions(&mut cx.out, shell),

@@ -1,6 +1,7 @@
 //! The only place that speaks Diesel: which database, the connections to it, and every query.
 
 pub mod accounts;
+pub mod audit;
 pub mod backfill;
 pub mod changes;
 pub mod compat;

@@ -16,6 +16,7 @@ pub mod progress;
 mod tokens;
 pub mod users;
 pub mod verify;
+mod work;
 
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::db::users::{Count, Counts, Reach, UsersQuery};
-pub use audit::{AuditLog, AuditQuery};
+pub use audit::{AuditCheck, AuditLog, AuditQuery};
 pub use backfill::{Audience, BackfillPlan, BackfillReport};
 pub use error::Error;
 pub use hashing::Hashing;
@@ -34,13 +35,12 @@ pub use tokens::{Changed, ManyReport, RowResult};
 pub use users::UserDetail;
 pub use verify::{Answer, Verdict};
 
-use audit::OpenAudit;
 use known::Known;
 
-use crate::db::{self, Db, Stop, Tx};
-use crate::domain::audit::{Actor, Entry, Verb};
+use crate::db::{self, Db, Stop};
+use crate::domain::audit::{Actor, Verb};
 use crate::domain::moment::Moment;
-use crate::domain::token::{CoveredKey, Issued, KeyFormat, KeyStart};
+use crate::domain::token::{CoveredKey, Issued, KeyFormat};
 use crate::domain::user::{UserId, UserRow};
 
 /// What the header tells of the database.
@@ -63,6 +63,10 @@ pub struct PlaceInfo {
 pub struct Ops {
     inner: Arc<Inner>,
     cancel: CancellationToken,
+    /// In answer to which leak changes are made.
+    leak: Option<i64>,
+    /// Until when our listener takes a key that they retire.
+    grace: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -220,6 +224,8 @@ impl Ops {
         Self {
             inner: Arc::new(inner),
             cancel: CancellationToken::new(),
+            leak: None,
+            grace: None,
         }
     }
 
@@ -239,8 +245,8 @@ impl Ops {
     #[must_use]
     pub fn cancellable(&self, token: CancellationToken) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
             cancel: token,
+            ..self.clone()
         }
     }
 
@@ -281,19 +287,10 @@ impl Ops {
                 (access.update_user, "update", users.as_str())
             }
         };
-        (!may).then(|| format!("Role {} may not {verb} {table}.", access.role))
-    }
-
-    /// Lines of the audit about this database, newest first.
-    ///
-    /// # Errors
-    /// When the file is there but cannot be read.
-    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<Entry>, Error> {
-        let mut query = query.clone();
-        query.database = Some(self.place().name.clone());
-        let audit = self.inner.audit.clone();
-        let read = tokio::task::spawn_blocking(move || audit.read(&query)).await;
-        read.map_err(|error| Error::Internal(format!("reading the audit failed: {error}")))?
+        if !may {
+            return Some(format!("Role {} may not {verb} {table}.", access.role));
+        }
+        self.audit_refusal()
     }
 
     /// What was remembered of this user's keys counts no longer. Whoever changes one calls it before he answers, however
@@ -330,56 +327,5 @@ impl Ops {
 
     fn db(&self) -> &Db {
         &self.inner.db
-    }
-
-    /// The audit, opened before anything is changed; none for a dry run, which leaves nothing to write down.
-    fn audit_for(&self, mode: Mode) -> Result<Option<OpenAudit>, Error> {
-        match mode {
-            Mode::Apply => self.inner.audit.open().map(Some),
-            Mode::DryRun => Ok(None),
-        }
-    }
-
-    /// Ends a change of `whom`: commits and writes the audit line; without an audit it is a dry run, and rolls back.
-    async fn finish(
-        &self,
-        tx: Tx,
-        audit: Option<OpenAudit>,
-        verb: Verb,
-        whom: &str,
-        key: Option<&KeyStart>,
-    ) -> Result<(), Error> {
-        let Some(mut audit) = audit else {
-            return Ok(tx.rollback().await?);
-        };
-        let outcome = self.db().explain(tx.commit().await).await;
-        let outcome = outcome.map_err(|error| Error::at_commit(error, whom));
-        let result = match &outcome {
-            Ok(()) => "done".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let written = audit.append(&self.entry(verb, whom, key, result));
-        // A change that failed is the news, even where that cannot be written down.
-        outcome?;
-        written.map_err(|missing| missing.after(verb))
-    }
-
-    /// An audit line about `whom`, now.
-    fn entry(
-        &self,
-        what: Verb,
-        whom: &str,
-        key: Option<&KeyStart>,
-        result: impl Into<String>,
-    ) -> Entry {
-        Entry {
-            when: Moment::now().rfc3339(),
-            actor: self.inner.actor.clone(),
-            database: self.place().name.clone(),
-            what,
-            whom: whom.to_owned(),
-            key: key.map(|key| key.as_str().to_owned()),
-            result: result.into(),
-        }
     }
 }

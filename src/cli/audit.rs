@@ -1,4 +1,10 @@
-//! `audit`: what was done from this machine, out of the local file. It needs no database.
+//! `audit`: who did what to whom. Read from our schema where the chosen database has it, else from the local file, as
+//! `source.rs` finds out; `verify.rs` checks it.
+
+mod source;
+mod verify;
+
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -8,28 +14,51 @@ use super::output::table::Cell;
 use crate::domain::audit::{Actor, Entry};
 use crate::domain::moment::Moment;
 use crate::ops::AuditQuery;
+use source::Source;
 
 /// `audit`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Not older than this: 12h, 7d, 2w, 1y, or an RFC 3339 instant
     #[arg(long, value_name = "AGE", value_parser = since)]
     since: Option<Moment>,
     /// Only what was done to this user
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// Then show each new line as it comes, oldest first
+    #[arg(long)]
+    follow: bool,
     /// Write CSV for a spreadsheet; for programs --json is exact
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check whether each line is as it was written
+    Verify(verify::Args),
+}
+
 /// The newest so many are shown.
 const MOST: usize = 100_000;
 
-const HEADER: [&str; 7] = ["WHEN", "WHO", "DATABASE", "WHAT", "WHOM", "KEY", "RESULT"];
+/// So many lines come before those that are waited for, unless `--since` asks for others.
+const BEFORE: usize = 10;
+
+/// How often new lines are looked for.
+const BEAT: Duration = Duration::from_secs(1);
+
+const HEADER: [&str; 8] = [
+    "WHEN", "WHO", "DATABASE", "WHAT", "WHOM", "KEY", "FOR", "RESULT",
+];
 
 #[derive(Debug, Serialize)]
 struct EntryJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<i64>,
     when: &'a str,
     #[serde(flatten)]
     actor: &'a Actor,
@@ -37,37 +66,102 @@ struct EntryJson<'a> {
     what: &'static str,
     whom: &'a str,
     key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_leak: Option<i64>,
     result: &'a str,
 }
 
 /// Runs `audit`.
-pub fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
-    let entries = cx.opener.audit().read(&AuditQuery {
-        since: args.since,
-        database: None,
-        user: args.user,
-        text: None,
-        limit: MOST,
-    })?;
-    if cx.is_json() {
-        for entry in &entries {
-            cx.out.json(&json(entry))?;
-        }
-        return Ok(Code::Done);
+pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
+    let source = Source::find(cx).await?;
+    if let Some(Command::Verify(args)) = args.command {
+        return verify::run(cx, &source, args).await;
     }
-    let lines: Vec<Vec<Cell>> = entries.iter().map(cells).collect();
-    if args.csv {
-        cx.out.csv(&HEADER)?;
-        for line in &lines {
-            let fields: Vec<&str> = line.iter().map(Cell::text).collect();
-            cx.out.csv(&fields)?;
+    let mut query = AuditQuery {
+        since: args.since,
+        user: args.user,
+        limit: MOST,
+        ..AuditQuery::default()
+    };
+    let mut sheet = Sheet::new(args.csv);
+    if args.follow {
+        if query.since.is_none() {
+            query.limit = BEFORE;
         }
-    } else if lines.is_empty() {
-        cx.out.note_if_empty(true);
-    } else {
-        cx.out.rows(&HEADER, &lines, &mut None)?;
+        return follow(cx, &source, query, &mut sheet).await;
+    }
+    let entries = source.read(query).await?;
+    let found = !entries.is_empty();
+    sheet.write(cx, &entries)?;
+    if !args.csv {
+        cx.out.note_if_empty(!found);
     }
     Ok(Code::Done)
+}
+
+/// Shows what there is, then what comes, until a signal ends it.
+async fn follow(
+    cx: &mut Context,
+    source: &Source,
+    mut query: AuditQuery,
+    sheet: &mut Sheet,
+) -> Result<Code, Failure> {
+    let stop = cx.stop();
+    loop {
+        let mut entries = source.read(query.clone()).await?;
+        entries.reverse();
+        query.after = entries
+            .iter()
+            .filter_map(|entry| entry.id)
+            .max()
+            .or(query.after)
+            .or(Some(0));
+        query.limit = MOST;
+        sheet.write(cx, &entries)?;
+        cx.out.flush()?;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(Code::Done),
+            () = tokio::time::sleep(BEAT) => {}
+        }
+    }
+}
+
+/// How lines are written, whatever number of times some come.
+struct Sheet {
+    csv: bool,
+    columns: Option<Vec<usize>>,
+    begun: bool,
+}
+
+impl Sheet {
+    const fn new(csv: bool) -> Self {
+        Self {
+            csv,
+            columns: None,
+            begun: false,
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context, entries: &[Entry]) -> Result<(), Failure> {
+        if cx.is_json() {
+            return entries
+                .iter()
+                .try_for_each(|entry| cx.out.json(&json(entry)));
+        }
+        let lines: Vec<Vec<Cell>> = entries.iter().map(cells).collect();
+        if self.csv {
+            if !std::mem::replace(&mut self.begun, true) {
+                cx.out.csv(&HEADER)?;
+            }
+            for line in &lines {
+                let fields: Vec<&str> = line.iter().map(Cell::text).collect();
+                cx.out.csv(&fields)?;
+            }
+        } else if !lines.is_empty() {
+            cx.out.rows(&HEADER, &lines, &mut self.columns)?;
+        }
+        Ok(())
+    }
 }
 
 fn covered(entry: &Entry) -> Option<String> {
@@ -76,12 +170,14 @@ fn covered(entry: &Entry) -> Option<String> {
 
 fn json(entry: &Entry) -> EntryJson<'_> {
     EntryJson {
+        id: entry.id,
         when: &entry.when,
         actor: &entry.actor,
         database: &entry.database,
         what: entry.what.word(),
         whom: &entry.whom,
         key: covered(entry),
+        for_leak: entry.for_leak,
         result: &entry.result,
     }
 }
@@ -95,6 +191,7 @@ fn cells(entry: &Entry) -> Vec<Cell> {
         entry.what.to_string(),
         dash(&entry.whom),
         covered(entry).unwrap_or_else(|| "-".to_owned()),
+        entry.reason().unwrap_or_else(|| "-".to_owned()),
         entry.result.clone(),
     ]
     .into_iter()

@@ -69,6 +69,20 @@ pub enum Knox {
     },
 }
 
+/// Whether our schema has an audit here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedAudit {
+    /// There is none.
+    Absent,
+    /// There is one.
+    There {
+        /// Whether the role may write lines.
+        insert: bool,
+        /// Whether it may read them.
+        select: bool,
+    },
+}
+
 /// What a database turned out to be.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -78,6 +92,8 @@ pub struct Shape {
     pub access: Access,
     /// Its tokens of knox.
     pub knox: Knox,
+    /// Its audit.
+    pub audit: SharedAudit,
     /// The database's name.
     pub database: String,
 }
@@ -117,6 +133,10 @@ struct Column {
     database: String,
     #[diesel(sql_type = Bool)]
     read_only: bool,
+    #[diesel(sql_type = Nullable<Bool>)]
+    audit_insert: Option<bool>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    audit_select: Option<bool>,
 }
 
 /// The catalogue is no table of ours, and one round trip must tell all of it: raw SQL.
@@ -139,11 +159,16 @@ SELECT asked.name AS asked,
        current_user::text AS role,
        coalesce(current_schema()::text, 'public') AS schema,
        current_database()::text AS database,
-       current_setting('transaction_read_only') = 'on' AS read_only
+       current_setting('transaction_read_only') = 'on' AS read_only,
+       ours.may_enter AND has_any_column_privilege(ours.audit, 'INSERT') AS audit_insert,
+       ours.may_enter AND has_table_privilege(ours.audit, 'SELECT') AS audit_select
   FROM (VALUES ('users', $1), ('tokens', 'authtoken_token'), ('knox', 'knox_authtoken')) AS asked(name, path)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass(asked.path)
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
+  LEFT JOIN (SELECT o.oid AS audit, has_schema_privilege(n.oid, 'USAGE') AS may_enter
+               FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace
+              WHERE n.nspname = 'tokenward' AND o.relname = 'audit') AS ours ON true
  ORDER BY asked.name, a.attnum";
 
 /// Reads the shape of the database behind `conn`.
@@ -201,6 +226,10 @@ pub async fn read_shape(conn: &mut Conn, users: &UserTable) -> Result<Shape, Err
         site,
         access,
         knox: knox(&of("knox"), &id_type),
+        audit: match (user.audit_insert, user.audit_select) {
+            (Some(insert), Some(select)) => SharedAudit::There { insert, select },
+            (None, _) | (_, None) => SharedAudit::Absent,
+        },
         database: user.database.clone(),
     })
 }

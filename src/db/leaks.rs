@@ -242,21 +242,3 @@ pub async fn peek_number(conn: &mut Conn) -> Result<i64, Error> {
     .await?;
     Ok(next)
 }
-
-/// Tells our triggers who makes the changes of this transaction, what they are, and in answer to which leak.
-///
-/// # Errors
-/// When the database is away.
-pub async fn tell_who(conn: &mut Conn, actor: &str, verb: &str, leak: i64) -> Result<(), Error> {
-    // Settings of a transaction are no table; a database without our schema takes them too.
-    diesel::sql_query(
-        "SELECT set_config('tokenward.actor', $1, true), set_config('tokenward.verb', $2, true), \
-                set_config('tokenward.leak', $3, true)",
-    )
-    .bind::<Text, _>(actor)
-    .bind::<Text, _>(verb)
-    .bind::<Text, _>(leak.to_string())
-    .execute(conn)
-    .await?;
-    Ok(())
-}

@@ -1,5 +1,7 @@
 //! Who did what to whom: the vocabulary of the audit.
 
+pub mod chain;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,40 @@ impl Verb {
     }
 }
 
+impl Verb {
+    /// Every verb, and its name where lines are kept.
+    const NAMES: [(Self, &'static str); 14] = [
+        (Self::Generate, "generate"),
+        (Self::Regenerate, "regenerate"),
+        (Self::Revoke, "revoke"),
+        (Self::Backfill, "backfill"),
+        (Self::Show, "show"),
+        (Self::Copy, "copy"),
+        (Self::UserCreate, "user_create"),
+        (Self::UserPassword, "user_password"),
+        (Self::UserOn, "user_on"),
+        (Self::UserOff, "user_off"),
+        (Self::Migrate, "migrate"),
+        (Self::Login, "login"),
+        (Self::Logout, "logout"),
+        (Self::Logoutall, "logoutall"),
+    ];
+
+    /// Its name where lines are kept: one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(verb, _)| *verb == self);
+        found.map_or("", |(_, name)| name)
+    }
+
+    /// The verb of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::NAMES.iter().find(|(_, known)| *known == name);
+        found.map(|(verb, _)| *verb)
+    }
+}
+
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
@@ -89,6 +125,9 @@ impl fmt::Display for Actor {
 /// One line of the audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
+    /// Its place in the chain; none before it has one, and in lines from before there was a chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
     /// When, RFC 3339 in UTC.
     pub when: String,
     /// Who.
@@ -103,6 +142,31 @@ pub struct Entry {
     /// First 8 characters of the key: of the old one where one was retired, else of the new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// In answer to which leak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_leak: Option<i64>,
     /// `done`, or why not.
     pub result: String,
+}
+
+impl Entry {
+    /// What it was done for, as the column FOR says it.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        self.for_leak.map(|leak| format!("leak {leak}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_is_kept_by_the_name_that_json_has_for_it() {
+        for (verb, name) in Verb::NAMES {
+            assert_eq!(serde_json::to_value(verb).unwrap(), name);
+            assert_eq!(Verb::named(verb.name()), Some(verb));
+        }
+        assert_eq!(Verb::named("expire"), None);
+    }
 }

@@ -71,6 +71,14 @@ impl Moment {
         }
     }
 
+    /// `2025-01-31T14:02:11.654321Z`, always with the fraction: the form that a line of the audit is hashed in.
+    #[must_use]
+    pub fn micros_utc(self) -> String {
+        self.timestamp()
+            .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
+            .to_string()
+    }
+
     /// `2025-01-31 14:02 UTC`: for people.
     #[must_use]
     pub fn minute_utc(self) -> String {

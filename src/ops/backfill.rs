@@ -91,7 +91,7 @@ impl Ops {
         mut control: Control,
     ) -> Result<BackfillReport, Error> {
         self.allow(Change::Generate)?;
-        let mut audit = self.audit_for(mode)?;
+        let is_written = mode == Mode::Apply;
         // Counting takes seconds too; it hears the same cancel as the work.
         let total = match self.cancellable(control.token()).count_backfill(plan).await {
             Err(Error::Cancelled) => {
@@ -110,23 +110,24 @@ impl Ops {
             ..Run::default()
         };
         control.report(&run.progress);
-        if let Some(audit) = &mut audit {
+        if is_written {
             let started = format!("started, {total} to do");
-            audit
-                .append(&self.entry(Verb::Backfill, "", None, started))
-                .map_err(|missing| missing.instead_of(Verb::Backfill))?;
+            let line = self.entry(Verb::Backfill, "", None, started);
+            let written = self.write_down(&[line]).await;
+            written.map_err(|missing| missing.instead_of(Verb::Backfill))?;
         }
         let outcome = self
             .backfill_batches(plan, mode, &mut control, &mut run)
             .await;
         let Progress { done, already, .. } = run.progress;
-        if let Some(audit) = &mut audit {
+        if is_written {
             let result = match &outcome {
                 Ok(Ended::Complete) => format!("done, {done} made"),
                 Ok(Ended::Stopped) => format!("stopped, {done} made"),
                 Err(error) => format!("failed after {done} made: {error}"),
             };
-            let written = audit.append(&self.entry(Verb::Backfill, "", None, result));
+            let line = self.entry(Verb::Backfill, "", None, result);
+            let written = self.write_down(&[line]).await;
             if outcome.is_ok() {
                 written.map_err(|missing| missing.after(Verb::Backfill))?;
             }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Ops};
+use super::{Error, Mode, Ops};
 use crate::db::compat::Knox;
 use crate::db::{self, Stop, Tx, knox_tokens, logins, users};
 use crate::domain::audit::Verb;
@@ -84,26 +84,18 @@ impl Ops {
     /// [`Error::MissingRight`] or [`Error::ReadOnly`] when none may be made.
     pub async fn knox_login(&self, account: &Account) -> Result<KnoxIssued, Error> {
         self.allow_knox(Some(KnoxChange::Insert))?;
-        let audit = self.inner.audit.open()?;
         let key = KnoxKey::make("")?;
         let now = Moment::now();
         let expiry = now.plus_hours(HOURS_TO_LIVE);
-        let mut tx = self.db().begin().await?;
-        let inserted = knox_tokens::insert_token(tx.conn(), account.id, &key, now, expiry).await;
+        let mut work = self.begin(Mode::Apply, Verb::Login).await?;
+        let inserted = knox_tokens::insert_token(work.conn(), account.id, &key, now, expiry).await;
         match self.db().explain(inserted).await {
             Err(db::Error::Orphan(_)) => return Err(Error::no_user(&account.username)),
             other => other?,
         }
-        self.note_login(&mut tx, account, now).await?;
-        let start = key.start();
-        self.finish(
-            tx,
-            Some(audit),
-            Verb::Login,
-            &account.username,
-            Some(&start),
-        )
-        .await?;
+        self.note_login(work.tx(), account, now).await?;
+        self.finish(work, &account.username, Some(&key.start()))
+            .await?;
         Ok(KnoxIssued { key, expiry })
     }
 
@@ -113,16 +105,14 @@ impl Ops {
     /// [`Error::MissingRight`] or [`Error::ReadOnly`] when it may not be deleted.
     pub async fn knox_logout(&self, digest: &KnoxDigest) -> Result<(), Error> {
         self.allow_knox(Some(KnoxChange::Delete))?;
-        let audit = self.inner.audit.open()?;
-        let mut tx = self.db().begin().await?;
-        let deleted = knox_tokens::delete_token(tx.conn(), digest).await;
+        let mut work = self.begin(Mode::Apply, Verb::Logout).await?;
+        let deleted = knox_tokens::delete_token(work.conn(), digest).await;
         let Some((user, token_key)) = self.db().explain(deleted).await? else {
-            return Ok(tx.rollback().await?);
+            return work.cancel().await;
         };
-        let name = self.name_of(&mut tx, user).await?;
+        let name = self.name_of(work.tx(), user).await?;
         let start = KeyStart::of(&token_key);
-        let done = self.finish(tx, Some(audit), Verb::Logout, &name, Some(&start));
-        let done = done.await;
+        let done = self.finish(work, &name, Some(&start)).await;
         self.forget(user);
         done
     }
@@ -133,15 +123,13 @@ impl Ops {
     /// As [`Ops::knox_logout`].
     pub async fn knox_logout_all(&self, user: UserId) -> Result<(), Error> {
         self.allow_knox(Some(KnoxChange::Delete))?;
-        let audit = self.inner.audit.open()?;
-        let mut tx = self.db().begin().await?;
-        let deleted = knox_tokens::delete_all(tx.conn(), user).await;
+        let mut work = self.begin(Mode::Apply, Verb::Logoutall).await?;
+        let deleted = knox_tokens::delete_all(work.conn(), user).await;
         if self.db().explain(deleted).await? == 0 {
-            return Ok(tx.rollback().await?);
+            return work.cancel().await;
         }
-        let name = self.name_of(&mut tx, user).await?;
-        let done = self.finish(tx, Some(audit), Verb::Logoutall, &name, None);
-        let done = done.await;
+        let name = self.name_of(work.tx(), user).await?;
+        let done = self.finish(work, &name, None).await;
         self.forget(user);
         done
     }
@@ -169,7 +157,10 @@ impl Ops {
             )));
         }
         if may {
-            return Ok(());
+            return match self.audit_refusal() {
+                None => Ok(()),
+                Some(why) => Err(Error::MissingRight(why)),
+            };
         }
         Err(Error::MissingRight(format!(
             "Role {} may not {verb} knox_authtoken.",
@@ -227,9 +218,14 @@ impl Ops {
     }
 
     async fn try_delete_expired(&self, owners: &[UserId], now: Moment) -> Result<(), Error> {
-        let mut conn = self.db().conn().await?;
         for owner in owners {
-            knox_tokens::delete_expired(&mut conn, *owner, now).await?;
+            // Each in a transaction of its own, whose triggers are told that this is housekeeping.
+            let mut tx = self.db().begin().await?;
+            if self.writes_shared() {
+                self.tell_triggers(tx.conn(), "expire").await?;
+            }
+            knox_tokens::delete_expired(tx.conn(), *owner, now).await?;
+            tx.commit().await?;
         }
         Ok(())
     }

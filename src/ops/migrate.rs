@@ -1,9 +1,10 @@
 //! Our own tables, and Django's where there are none: planned, made, dropped, audited.
 
+use super::audit::{OpenAudit, Unwritten};
 use super::{AuditLog, Error};
 use crate::db::compat::UserTable;
 use crate::db::migrate::Migrator;
-use crate::db::{Db, Pooled};
+use crate::db::{Conn, Db, Pooled, audit as table};
 use crate::domain::audit::{Actor, Entry, Verb};
 use crate::domain::moment::Moment;
 
@@ -45,13 +46,14 @@ impl Migration {
     /// # Errors
     /// [`Error::MissingRight`] when the role may not.
     pub async fn apply(&self, conn: Pooled) -> Result<Vec<String>, Error> {
-        let mut audit = self.audit.open()?;
-        let names = Migrator::new(conn, self.users.clone()).apply().await?;
-        for name in &names {
-            audit
-                .append(&self.entry(format!("done: {name}")))
-                .map_err(|missing| missing.after(Verb::Migrate))?;
-        }
+        let audit = self.audit.open()?;
+        let migrator = Migrator::new(conn, self.users.clone());
+        let (names, mut conn) = migrator.apply_and_keep().await?;
+        let lines: Vec<Entry> = names
+            .iter()
+            .map(|name| self.entry(format!("done: {name}")))
+            .collect();
+        self.write_down(&mut conn, audit, &lines).await?;
         Ok(names)
     }
 
@@ -60,7 +62,7 @@ impl Migration {
     /// # Errors
     /// [`Error::MissingRight`] when the role may not.
     pub async fn undo(&self, conn: Pooled) -> Result<Vec<String>, Error> {
-        let mut audit = self.audit.open()?;
+        let audit = self.audit.open()?;
         let names = Migrator::new(conn, self.users.clone()).undo().await?;
         for name in &names {
             audit
@@ -85,23 +87,44 @@ impl Migration {
         } else {
             Vec::new()
         };
-        let mut audit = self.audit.open()?;
+        let audit = self.audit.open()?;
         let mut migrator = Migrator::new(db.conn().await?, self.users.clone());
         migrator.auto_token(&db.site().id_name, on).await?;
-        audit
-            .append(&self.entry(format!("done: auto-token {word}")))
-            .map_err(|missing| missing.after(Verb::Migrate))?;
+        let lines = [self.entry(format!("done: auto-token {word}"))];
+        let mut conn = db.conn().await?;
+        self.write_down(&mut conn, audit, &lines).await?;
         Ok(ran)
+    }
+
+    /// Into our schema, where it is there by now, else into the local file.
+    async fn write_down(
+        &self,
+        conn: &mut Conn,
+        file: OpenAudit,
+        lines: &[Entry],
+    ) -> Result<(), Error> {
+        let written = if lines.is_empty() {
+            Ok(())
+        } else if table::is_there(conn).await? {
+            table::insert_lines(conn, lines)
+                .await
+                .map_err(Unwritten::Table)
+        } else {
+            lines.iter().try_for_each(|line| file.append(line))
+        };
+        written.map_err(|missing| missing.after(Verb::Migrate))
     }
 
     fn entry(&self, result: String) -> Entry {
         Entry {
+            id: None,
             when: Moment::now().rfc3339(),
             actor: self.actor.clone(),
             database: self.database.clone(),
             what: Verb::Migrate,
             whom: String::new(),
             key: None,
+            for_leak: None,
             result,
         }
     }

@@ -68,28 +68,26 @@ impl Ops {
         if aim.seen.is_none() {
             self.allow(Change::Generate)?;
         }
-        let audit = self.audit_for(mode)?;
-        let mut tx = self.db().begin().await?;
-        let stored = drf_tokens::find_token(tx.conn(), aim.id).await;
+        let mut work = self.begin(mode, Verb::Generate).await?;
+        let stored = drf_tokens::find_token(work.conn(), aim.id).await;
         if let Some(stored) = self.db().explain(stored).await? {
-            tx.rollback().await?;
+            work.cancel().await?;
             return Ok(issued(aim, stored, Origin::Existing));
         }
         self.allow(Change::Generate)?;
         let key = self.inner.format.make()?;
-        let inserted = drf_tokens::insert_token(tx.conn(), aim.id, &key, Moment::now()).await;
+        let inserted = drf_tokens::insert_token(work.conn(), aim.id, &key, Moment::now()).await;
         let inserted = self.db().explain(inserted).await;
         let Some(stored) = gone_if_orphan(inserted, aim)? else {
             // Somebody made one since we looked: his is the token.
-            let stored = drf_tokens::find_token(tx.conn(), aim.id).await?;
-            tx.rollback().await?;
+            let stored = drf_tokens::find_token(work.conn(), aim.id).await?;
+            work.cancel().await?;
             let stored = stored.ok_or_else(|| Error::changed(&aim.username))?;
             return Ok(issued(aim, stored, Origin::Existing));
         };
         let issued = issued(aim, stored, Origin::New);
         let key = CoveredKey::of(&issued.key);
-        self.finish(tx, audit, Verb::Generate, &aim.username, Some(key.start()))
-            .await?;
+        self.finish(work, &aim.username, Some(key.start())).await?;
         Ok(issued)
     }
 
@@ -103,22 +101,14 @@ impl Ops {
             .seen
             .as_ref()
             .ok_or_else(|| Error::no_token(&aim.username))?;
-        let audit = self.audit_for(mode)?;
         let key = self.inner.format.make()?;
-        let mut tx = self.db().begin().await?;
+        let mut work = self.begin(mode, Verb::Regenerate).await?;
         let replaced =
-            drf_tokens::replace_token(tx.conn(), aim.id, seen.fingerprint, &key, Moment::now())
+            drf_tokens::replace_token(work.conn(), aim.id, seen.fingerprint, &key, Moment::now())
                 .await;
         let replaced = self.db().explain(replaced).await?;
         let stored = replaced.ok_or_else(|| Error::changed(&aim.username))?;
-        let done = self.finish(
-            tx,
-            audit,
-            Verb::Regenerate,
-            &aim.username,
-            Some(seen.start()),
-        );
-        let done = done.await;
+        let done = self.finish(work, &aim.username, Some(seen.start())).await;
         self.forget(aim.id);
         done?;
         if mode == Mode::Apply {
@@ -137,14 +127,12 @@ impl Ops {
             .seen
             .as_ref()
             .ok_or_else(|| Error::no_token(&aim.username))?;
-        let audit = self.audit_for(mode)?;
-        let mut tx = self.db().begin().await?;
-        let deleted = drf_tokens::delete_token(tx.conn(), aim.id, seen.fingerprint).await;
+        let mut work = self.begin(mode, Verb::Revoke).await?;
+        let deleted = drf_tokens::delete_token(work.conn(), aim.id, seen.fingerprint).await;
         if !self.db().explain(deleted).await? {
             return Err(Error::changed(&aim.username));
         }
-        let done = self.finish(tx, audit, Verb::Revoke, &aim.username, Some(seen.start()));
-        let done = done.await;
+        let done = self.finish(work, &aim.username, Some(seen.start())).await;
         self.forget(aim.id);
         done?;
         if mode == Mode::Apply {
@@ -163,17 +151,17 @@ impl Ops {
             .as_ref()
             .ok_or_else(|| Error::no_token(&aim.username))?;
         let verb = purpose.verb();
-        let mut audit = self.inner.audit.open()?;
         let mut conn = self.db().conn().await?;
         let stored = drf_tokens::find_token(&mut conn, aim.id).await;
+        drop(conn);
         let stored = self.db().explain(stored).await?;
         let stored = stored.ok_or_else(|| Error::changed(&aim.username))?;
         if CoveredKey::of(&stored.key).fingerprint != seen.fingerprint {
             return Err(Error::changed(&aim.username));
         }
-        audit
-            .append(&self.entry(verb, &aim.username, Some(seen.start()), "done"))
-            .map_err(|missing| missing.instead_of(verb))?;
+        let line = self.entry(verb, &aim.username, Some(seen.start()), "done");
+        let written = self.write_down(&[line]).await;
+        written.map_err(|missing| missing.instead_of(verb))?;
         Ok(issued(aim, stored, Origin::Existing))
     }
 
@@ -182,20 +170,15 @@ impl Ops {
     ///
     /// # Errors
     /// When the audit cannot be written; then they may not be.
-    pub fn hand_out(&self, made: &[Aim], purpose: Purpose) -> Result<(), Error> {
-        let mut audit = self.inner.audit.open()?;
+    pub async fn hand_out(&self, made: &[Aim], purpose: Purpose) -> Result<(), Error> {
         let verb = purpose.verb();
-        for aim in made {
-            audit
-                .append(&self.entry(
-                    verb,
-                    &aim.username,
-                    aim.seen.as_ref().map(CoveredKey::start),
-                    "done",
-                ))
-                .map_err(|missing| missing.instead_of(verb))?;
-        }
-        Ok(())
+        let line = |aim: &Aim| {
+            let key = aim.seen.as_ref().map(CoveredKey::start);
+            self.entry(verb, &aim.username, key, "done")
+        };
+        let lines: Vec<_> = made.iter().map(line).collect();
+        let written = self.write_down(&lines).await;
+        written.map_err(|missing| missing.instead_of(verb))
     }
 
     /// Makes `change` to each of `aims`, each in a transaction of its own: what fails fails alone, and what is

@@ -126,9 +126,8 @@ impl Ops {
             Some(clear) => encode(clear).await?,
             None => password::unusable()?,
         };
-        let audit = self.audit_for(mode)?;
-        let mut tx = self.db().begin().await?;
-        let inserted = users::insert_user(tx.conn(), &new, &encoded, Moment::now()).await;
+        let mut work = self.begin(mode, Verb::UserCreate).await?;
+        let inserted = users::insert_user(work.conn(), &new, &encoded, Moment::now()).await;
         let user = match self.db().explain(inserted).await {
             Err(db::Error::Duplicate(_)) => {
                 return Err(Error::Conflict(format!(
@@ -138,8 +137,7 @@ impl Ops {
             }
             other => other?,
         };
-        self.finish(tx, audit, Verb::UserCreate, &user.username, None)
-            .await?;
+        self.finish(work, &user.username, None).await?;
         Ok(user)
     }
 
@@ -196,14 +194,12 @@ impl Ops {
         to: users::UserChange,
         mode: Mode,
     ) -> Result<(), Error> {
-        let audit = self.audit_for(mode)?;
-        let mut tx = self.db().begin().await?;
-        let updated = users::update_user(tx.conn(), self.db().site(), aim.id, &to).await;
+        let mut work = self.begin(mode, change.verb()).await?;
+        let updated = users::update_user(work.conn(), self.db().site(), aim.id, &to).await;
         if !self.db().explain(updated).await? {
             return Err(Error::no_user(&aim.username));
         }
-        let done = self.finish(tx, audit, change.verb(), &aim.username, None);
-        let done = done.await;
+        let done = self.finish(work, &aim.username, None).await;
         self.forget(aim.id);
         done
     }

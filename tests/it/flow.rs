@@ -2,6 +2,7 @@
 //! regenerate, see the old key dead and the new one live, revoke, backfill the rest, read the audit, quit. After each
 //! step the database and the audit file are asked, not the screen.
 
+mod leak;
 mod listener;
 
 use std::path::{Path, PathBuf};

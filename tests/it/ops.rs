@@ -1,5 +1,6 @@
 //! The operations on a real Postgres, by duty.
 
+mod audit;
 mod backfill;
 mod compat;
 mod faults;
@@ -12,6 +13,7 @@ mod many;
 mod migrations;
 mod obtain;
 mod paging;
+mod retired;
 mod rights;
 mod sites;
 mod tokens;

@@ -120,9 +120,39 @@ $retire$;
 
 REVOKE ALL ON FUNCTION tokenward.retire() FROM PUBLIC;
 
+-- Lets whoever may change tokens or users write lines of the audit, and read it: no more than that. Who gets such a right
+-- later is let in by asking again.
+CREATE FUNCTION tokenward.admit_operators(user_table text) RETURNS void
+LANGUAGE plpgsql
+AS $admit$
+DECLARE
+    users pg_catalog.oid := pg_catalog.to_regclass(user_table);
+    grantee text;
+BEGIN
+    FOR grantee IN
+        SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END
+          FROM pg_catalog.pg_class c
+          CROSS JOIN pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))) acl
+          LEFT JOIN pg_catalog.pg_roles r ON r.oid = acl.grantee
+         WHERE c.oid IN (users, pg_catalog.to_regclass('authtoken_token'), pg_catalog.to_regclass('knox_authtoken'))
+           AND acl.privilege_type IN ('INSERT', 'UPDATE', 'DELETE')
+           AND (acl.grantee = 0 OR r.oid IS NOT NULL)
+    LOOP
+        EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA tokenward TO %s', grantee);
+        EXECUTE pg_catalog.format('GRANT SELECT ON tokenward.audit, tokenward.audit_head, tokenward.installation,
+                                       tokenward.retired_key TO %s', grantee);
+        EXECUTE pg_catalog.format('GRANT INSERT (at, os_user, host, operator, database, what, whom, key, for_leak, result)
+                                       ON tokenward.audit TO %s', grantee);
+        EXECUTE pg_catalog.format('GRANT UPDATE (told, told_by) ON tokenward.retired_key TO %s', grantee);
+    END LOOP;
+END
+$admit$;
+
+REVOKE ALL ON FUNCTION tokenward.admit_operators(text) FROM PUBLIC;
+
 -- Hangs the memory of retired keys on the token tables that exist, and takes an old one off first. The user table is
 -- named as SQL writes it, its name column bare. An INSERT has no trigger: nothing retires by it, and making many tokens
--- costs no more than before. Whoever may change tokens or users may then write to the audit, and read it.
+-- costs no more than before.
 CREATE FUNCTION tokenward.attach_records(user_table text, name_column text) RETURNS void
 LANGUAGE plpgsql
 AS $attach$
@@ -132,7 +162,6 @@ DECLARE
     users_key text;
     site record;
     event text;
-    grantee text;
 BEGIN
     SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), a.attname
       INTO users_path, users_key
@@ -166,22 +195,7 @@ BEGIN
             EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER tokenward_retire_%s', site.name, pg_catalog.lower(event));
         END LOOP;
     END LOOP;
-    FOR grantee IN
-        SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END
-          FROM pg_catalog.pg_class c
-          CROSS JOIN pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))) acl
-          LEFT JOIN pg_catalog.pg_roles r ON r.oid = acl.grantee
-         WHERE c.oid IN (users, pg_catalog.to_regclass('authtoken_token'), pg_catalog.to_regclass('knox_authtoken'))
-           AND acl.privilege_type IN ('INSERT', 'UPDATE', 'DELETE')
-           AND (acl.grantee = 0 OR r.oid IS NOT NULL)
-    LOOP
-        EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA tokenward TO %s', grantee);
-        EXECUTE pg_catalog.format('GRANT SELECT ON tokenward.audit, tokenward.audit_head, tokenward.installation,
-                                       tokenward.retired_key TO %s', grantee);
-        EXECUTE pg_catalog.format('GRANT INSERT (at, os_user, host, operator, database, what, whom, key, for_leak, result)
-                                       ON tokenward.audit TO %s', grantee);
-        EXECUTE pg_catalog.format('GRANT UPDATE (told, told_by) ON tokenward.retired_key TO %s', grantee);
-    END LOOP;
+    PERFORM tokenward.admit_operators(user_table);
 END
 $attach$;
 

@@ -7,7 +7,7 @@ use super::case::Case;
 use super::folder::{Kept, KeptKey};
 use crate::domain::moment::Moment;
 use crate::domain::retired::Salt;
-use crate::ops::Error;
+use crate::ops::{Error, Ops};
 use crate::text;
 
 /// How a report is written.
@@ -27,6 +27,16 @@ impl Format {
             Self::Markdown => "md",
             Self::Json => "json",
         }
+    }
+}
+
+impl Ops {
+    /// The report of `case` as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn report(&self, case: &Case, format: Format) -> Result<String, Error> {
+        case.report(&self.place().name, Moment::now(), format)
     }
 }
 

@@ -1,24 +1,19 @@
 //! The answer to a leak: its live keys replaced or revoked in one transaction, all or none, each only while it is still
 //! the one that was found. Where the answer to COMMIT is lost, the server is asked what became of the transaction.
 
-use std::time::Duration;
-
 use super::case::{Case, Done, Saved};
 use super::{Finding, Held};
-use crate::db::{self, Tx, knox_tokens, leaks};
+use crate::db::{self, knox_tokens, leaks};
 use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::domain::token::{DrfKey, Fingerprint, Issued, KnoxDigest, Origin};
 use crate::domain::user::UserId;
+use crate::ops::work::Work;
 use crate::ops::{Aim, Change, Error, Mode, Ops};
 use crate::text;
 
 /// So many keys are changed in one transaction.
 pub const MOST_LIVE: usize = 1_000;
-
-/// So long the server is asked what became of a transaction, and so often.
-const ASKED_FOR: Duration = Duration::from_secs(20);
-const ASKED_EVERY: Duration = Duration::from_millis(250);
 
 /// More names than this are not said.
 const NAMED: usize = 5;
@@ -128,11 +123,10 @@ impl Ops {
     ) -> Result<Response, Error> {
         let plan = Plan::of(case, deed);
         self.allow_plan(&plan)?;
-        let audit = self.audit_for(mode)?;
         let keys = self.new_keys(&plan)?;
         let (plan_users, leak) = (users_of(&plan), self.number_for(case, mode).await?);
         let plan = Plan::of(case, deed);
-        let changed = self.change_all(&plan, &keys, leak, audit).await;
+        let changed = self.change_all(&plan, &keys, leak, mode).await;
         for user in plan_users {
             self.forget(user);
         }
@@ -205,55 +199,39 @@ impl Ops {
         plan: &Plan<'_>,
         keys: &[DrfKey],
         leak: i64,
-        audit: Option<crate::ops::audit::OpenAudit>,
+        mode: Mode,
     ) -> Result<(), Error> {
-        let mut tx = self.db().begin().await?;
-        let made = self.change_in(&mut tx, plan, keys, leak).await;
-        let id = match self.db().explain(made).await? {
-            Outcome::Made(id) => id,
-            Outcome::Missed(names) => {
-                tx.rollback().await?;
-                return Err(missed(&names));
-            }
+        let ops = match mode {
+            Mode::Apply => self.for_leak(leak),
+            Mode::DryRun => self.clone(),
         };
-        let Some(mut audit) = audit else {
-            // A dry run.
-            return Ok(tx.rollback().await?);
-        };
-        let committed = self.db().explain(tx.commit().await).await;
-        let outcome = match committed {
-            Err(db::Error::Unavailable(why)) => self.look_up_commit(&id, &why).await,
-            other => other.map_err(Error::from),
-        };
-        let result = match &outcome {
-            Ok(()) => "done".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let mut written = Ok(());
+        let mut work = ops.begin(mode, plan.deed.verb()).await?;
+        let missing = ops.change_in(&mut work, plan, keys).await;
+        let missing = self.db().explain(missing).await?;
+        if !missing.is_empty() {
+            work.cancel().await?;
+            return Err(missed(&missing));
+        }
         for (finding, deed) in plan.findings() {
             let name = finding.whose().unwrap_or_default();
-            let entry = self.entry(deed.verb(), name, Some(finding.key.start()), &*result);
-            let line = audit.append(&entry);
-            written = written.and(line);
+            ops.note_as(&mut work, deed.verb(), name, Some(finding.key.start()));
         }
-        outcome?;
-        written.map_err(|missing| missing.after(plan.deed.verb()))
+        work.number().await?;
+        ops.commit(work, "these keys").await
     }
 
+    /// Makes the changes, and gives the names of those whose keys are no longer what was found.
     async fn change_in(
         &self,
-        tx: &mut Tx,
+        work: &mut Work,
         plan: &Plan<'_>,
         keys: &[DrfKey],
-        leak: i64,
-    ) -> Result<Outcome, db::Error> {
+    ) -> Result<Vec<String>, db::Error> {
         let site = self.db().site();
-        let conn = tx.conn();
-        let actor = self.inner.actor.to_string();
-        leaks::tell_who(conn, &actor, plan.deed.verb().word(), leak).await?;
         let seen: Vec<leaks::Seen> = plan.drf.iter().map(|(_, seen)| *seen).collect();
         let mut missing = Vec::new();
         if !seen.is_empty() {
+            let conn = work.conn();
             let hit = match plan.deed {
                 Deed::Regenerate => {
                     let users: Vec<UserId> = seen.iter().map(|seen| seen.user).collect();
@@ -269,45 +247,13 @@ impl Ops {
             missing.extend(missed.map(|(finding, _)| name(finding)));
         }
         if !plan.knox.is_empty() {
-            leaks::tell_who(conn, &actor, Deed::Revoke.verb().word(), leak).await?;
+            self.tell_of(work, Deed::Revoke.verb()).await?;
             let digests: Vec<KnoxDigest> = plan.knox.iter().map(|(_, digest)| *digest).collect();
-            let hit = knox_tokens::delete_tokens(conn, &digests).await?;
+            let hit = knox_tokens::delete_tokens(work.conn(), &digests).await?;
             let missed = plan.knox.iter().filter(|(_, digest)| !hit.contains(digest));
             missing.extend(missed.map(|(finding, _)| name(finding)));
         }
-        if !missing.is_empty() {
-            return Ok(Outcome::Missed(missing));
-        }
-        Ok(Outcome::Made(leaks::transaction_id(conn).await?))
-    }
-
-    /// The answer to COMMIT did not come: asks the server, on another connection, what became of the transaction.
-    async fn look_up_commit(&self, id: &leaks::TransactionId, why: &str) -> Result<(), Error> {
-        let begun = tokio::time::Instant::now();
-        let mut last = why.to_owned();
-        while begun.elapsed() < ASKED_FOR {
-            let asked = async {
-                let mut conn = self.db().conn().await?;
-                leaks::find_fate(&mut conn, id).await
-            };
-            match asked.await {
-                Ok(leaks::Fate::Committed) => return Ok(()),
-                Ok(leaks::Fate::Aborted) => {
-                    return Err(Error::Unavailable(format!(
-                        "the connection broke before the change was made ({}); nothing was changed, try again",
-                        text::safe(why)
-                    )));
-                }
-                Ok(leaks::Fate::Running | leaks::Fate::Forgotten) => {}
-                Err(error) => last = error.to_string(),
-            }
-            tokio::time::sleep(ASKED_EVERY).await;
-        }
-        Err(Error::Unavailable(format!(
-            "the connection broke while the change was being committed, and the database does not tell what became of \
-             it ({}); ask for the keys again before anything else",
-            text::safe(&last)
-        )))
+        Ok(missing)
     }
 
     fn response(&self, plan: &Plan<'_>, keys: Vec<DrfKey>, leak: i64) -> Response {
@@ -338,14 +284,6 @@ impl Ops {
             issued: issued.collect(),
         }
     }
-}
-
-/// What the changes of one transaction came to, before its end.
-enum Outcome {
-    /// All of them are made.
-    Made(leaks::TransactionId),
-    /// These keys are no longer what was found.
-    Missed(Vec<String>),
 }
 
 fn users_of(plan: &Plan) -> Vec<UserId> {

@@ -73,7 +73,7 @@ impl Runner {
                 });
             }
             Question::HandOut(aims, what) => {
-                let work = async move { ops.hand_out(&aims, what.purpose()) };
+                let work = async move { ops.hand_out(&aims, what.purpose()).await };
                 self.answer(limits.hold(work, Late::Slow), move |outcome| {
                     Message::HandedOut {
                         ticket,

@@ -1,4 +1,4 @@
-//! Audit: who did what to whom, newest first, out of the local file. This file holds what the screen remembers,
+//! Audit: who did what to whom, newest first. This file holds what the screen remembers,
 //! what can happen on it and its keys; `list.rs` loads, moves and exports, `view.rs` draws.
 
 mod list;
@@ -20,7 +20,7 @@ use crate::tui::widgets::field::{Field, Focus};
 /// All that the screen remembers.
 #[derive(Debug, Default)]
 pub struct State {
-    /// The newest entries that the filter lets through; `None` before the file was read.
+    /// The newest entries that the filter lets through; `None` before they were read.
     entries: Option<Vec<Entry>>,
     browse: Browse,
 }
@@ -32,7 +32,7 @@ pub enum Message {
     Entered,
     /// The terminal has another size.
     Resized,
-    /// Read the file again.
+    /// Read it again.
     Refresh(Manner),
     /// Move the cursor.
     Move(Step),
@@ -93,8 +93,9 @@ pub const KEYS: &[Binding<State, Message>] = &[
 /// What the help adds below the keys.
 pub const NOTES: &[&str] = &[
     "",
-    "The filter finds text in any column. The audit holds what was done from this account on",
-    "this machine, to any database; of a key it knows the first 8 characters.",
+    "The filter finds text in any column. Where `tokenward migrate` made our tables the audit is in",
+    "the database and shared by all; else it is what was done from this account on this machine.",
+    "Of a key it knows the first 8 characters. `tokenward audit verify` checks it.",
 ];
 
 impl State {

@@ -10,16 +10,19 @@ use super::{audit_lines, users};
 use crate::support::place::{self, Place, actor, pool};
 
 /// Our own migrations, and what comes after them.
-const OURS: [&str; 3] = [
+const OURS: [&str; 6] = [
     "2026-11-24-000001_auto_token",
     "2026-11-25-000001_change_notices",
-    ATTACHED,
+    "2026-11-27-000001_audit",
+    "2026-11-27-000002_retired_keys",
+    ATTACHED[0],
+    ATTACHED[1],
 ];
 const KNOX: &str = "2025-04-02-000005_knox";
-const ATTACHED: &str = "change notices";
+const ATTACHED: [&str; 2] = ["change notices", "retired keys"];
 
 /// What an undo takes back, in its order.
-const UNDONE: [&str; 2] = [OURS[1], OURS[0]];
+const UNDONE: [&str; 4] = [OURS[3], OURS[2], OURS[1], OURS[0]];
 
 /// Everything that a migration can make, a line each.
 const SCHEMA: &str = "
@@ -53,7 +56,7 @@ async fn plan(place: &Place) -> Vec<Step> {
         .unwrap()
 }
 
-async fn apply(place: &Place) -> Result<Vec<String>, Error> {
+pub(super) async fn apply(place: &Place) -> Result<Vec<String>, Error> {
     let pool = pool(&place.url(), Settings::default());
     migration(place).apply(pool.get().await.unwrap()).await
 }
@@ -74,7 +77,7 @@ fn names(steps: &[Step]) -> Vec<&str> {
 async fn an_empty_database_gets_all_and_the_plan_is_what_runs() {
     let place = place::empty().await;
     let steps = plan(&place).await;
-    assert_eq!(steps.len(), 8);
+    assert_eq!(steps.len(), 11);
     assert_eq!(
         place
             .one::<i64>("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
@@ -86,8 +89,9 @@ async fn an_empty_database_gets_all_and_the_plan_is_what_runs() {
     assert_eq!(plan(&place).await, []);
     assert_eq!(apply(&place).await.unwrap(), [""; 0]);
     let said = audit_lines(&place);
-    assert_eq!(said.len(), 8);
-    assert_eq!(said[7], format!("migrate : done: {ATTACHED}"));
+    assert_eq!(said.len(), 11);
+    assert_eq!(said[10], format!("migrate : done: {}", ATTACHED[1]));
+    assert!(place.audit_file().is_empty(), "it is all in the database");
 
     // What the plan shows, run by hand, makes the same but for Diesel's own count of what it ran.
     let by_hand = place::empty().await;
@@ -125,13 +129,8 @@ async fn on_djangos_tables_only_ours_run_and_undo_leaves_them_as_they_were() {
     );
     assert_eq!(
         audit_lines(&place),
-        [
-            OURS.map(|name| format!("migrate : done: {name}")).to_vec(),
-            UNDONE
-                .map(|name| format!("migrate : undone: {name}"))
-                .to_vec(),
-        ]
-        .concat()
+        UNDONE.map(|name| format!("migrate : undone: {name}")),
+        "what stood in the database went with it"
     );
 }
 
@@ -165,8 +164,9 @@ async fn a_database_of_an_older_release_gets_the_table_of_knox() {
     );
     let names_of_knox: String = place.one(applied).await;
     place.sql(BEFORE_KNOX).await;
-    assert_eq!(names(&plan(&place).await), [KNOX, ATTACHED]);
-    assert_eq!(apply(&place).await.unwrap(), [KNOX, ATTACHED]);
+    let steps = [KNOX, ATTACHED[0], ATTACHED[1]];
+    assert_eq!(names(&plan(&place).await), steps);
+    assert_eq!(apply(&place).await.unwrap(), steps);
     assert_eq!(place.one::<String>(SCHEMA).await, made);
     assert_eq!(place.one::<String>(applied).await, names_of_knox);
     assert_eq!(plan(&place).await, []);
@@ -185,7 +185,10 @@ async fn where_a_site_brought_its_own_knox_nothing_of_it_is_touched() {
         let before: String = place.one(SCHEMA).await;
         let rows = "SELECT count(*) FROM django_migrations WHERE app = 'knox'";
         let noted: i64 = place.one(rows).await;
-        assert_eq!(apply(&place).await.unwrap(), [KNOX, ATTACHED]);
+        assert_eq!(
+            apply(&place).await.unwrap(),
+            [KNOX, ATTACHED[0], ATTACHED[1]]
+        );
         let after: String = place.one(SCHEMA).await;
         let ours =
             |line: &&str| line.contains(" tokenward_tell_") && line.contains("knox_authtoken");
@@ -202,7 +205,7 @@ async fn of_two_at_once_one_does_it_and_the_other_finds_it_done() {
     let (one, two) = tokio::join!(apply(&place), apply(&place));
     let mut made = [one.unwrap().len(), two.unwrap().len()];
     made.sort_unstable();
-    assert_eq!(made, [0, 8]);
+    assert_eq!(made, [0, 11]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use tokenward::domain::token::{CoveredKey, Origin};
 use tokenward::ops::{Error, Mode, Purpose};
 
 use super::{aim, audit_lines, tokens_where, with_users};
+use crate::support::place::Place;
 
 const KEY: &str = "SELECT key::text FROM authtoken_token WHERE user_id = 1";
 const COUNT: &str = "SELECT count(*) FROM authtoken_token";
@@ -36,7 +37,7 @@ async fn generate_makes_a_token_once() {
     assert_eq!(audit_lines(&place), ["generate user1: done"]);
     assert_eq!(entries[0].key.as_deref(), Some(&stored[..8]));
     assert_eq!(entries[0].actor.to_string(), "tester@here");
-    let text = fs::read_to_string(place.audit_path()).unwrap();
+    let text = format!("{:?}", place.audit());
     assert!(!text.contains(&stored), "{text}");
 }
 
@@ -149,7 +150,12 @@ async fn regenerate_and_revoke_hold_only_for_the_key_that_was_shown() {
         changed
     );
     assert_eq!(ops.revoke(&seen, Mode::Apply).await.unwrap_err(), changed);
-    assert!(place.audit().is_empty());
+    let outside = "user1: done, outside tokenward";
+    assert_eq!(
+        audit_lines(&place),
+        [format!("regenerate {outside}"), format!("revoke {outside}")],
+        "what others did, and nothing of ours"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +223,13 @@ async fn a_user_deleted_meanwhile_is_no_user() {
         Error::Conflict("user1: changed meanwhile".to_owned())
     );
     // What was tried and failed at the very end is written down; what never began is not.
-    assert_eq!(audit_lines(&place), ["generate user1: no user user1"]);
+    assert_eq!(
+        audit_lines(&place),
+        [
+            "revoke user1: done, outside tokenward",
+            "generate user1: no user user1"
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,15 +255,34 @@ async fn a_dry_run_tries_all_and_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_write_it_down_may_not_do_it() {
-    let place = with_users(2).await;
+    let file = with_users(2).await;
+    file.sql("DROP SCHEMA tokenward CASCADE").await;
+    // A folder in the file's place keeps out root too.
+    fs::create_dir_all(file.audit_path()).unwrap();
+    nothing_is_done(&file, "", |said| {
+        said.starts_with("cannot write the audit to ") && said.ends_with("nothing was changed")
+    })
+    .await;
+    let table = with_users(2).await;
+    let full = "CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS \
+                $$ BEGIN RAISE 'no room'; END $$; \
+                CREATE TRIGGER full BEFORE INSERT ON tokenward.audit EXECUTE FUNCTION full()";
+    nothing_is_done(&table, full, |said| {
+        said.starts_with("the audit in tokenward.audit could not be written")
+            && said.ends_with(" was not done")
+    })
+    .await;
+    assert!(table.audit_file().is_empty());
+}
+
+async fn nothing_is_done(place: &Place, meanwhile: &str, expected: impl Fn(&str) -> bool) {
     place.sql(&tokens_where("id = 1")).await;
     let ops = place.ops().await;
     let (with, without) = (aim(&ops, "user1").await, aim(&ops, "user2").await);
+    place.sql(meanwhile).await;
     let before: String = place
         .one("SELECT string_agg(t::text, ' ') FROM authtoken_token t")
         .await;
-    // A folder in the file's place keeps out root too.
-    fs::create_dir_all(place.audit_path()).unwrap();
     let (control, _handle) = tokenward::ops::control();
     for error in [
         ops.generate(&without, Mode::Apply).await.unwrap_err(),
@@ -268,10 +299,7 @@ async fn who_cannot_write_it_down_may_not_do_it() {
         .unwrap_err(),
     ] {
         let said = error.to_string();
-        assert!(
-            said.starts_with("cannot write the audit to ") && said.ends_with("nothing was changed"),
-            "{said}"
-        );
+        assert!(expected(&said), "{said}");
     }
     let after: String = place
         .one("SELECT string_agg(t::text, ' ') FROM authtoken_token t")
@@ -284,6 +312,7 @@ async fn who_cannot_write_it_down_may_not_do_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_written_down_is_told_as_it_is() {
     let place = with_users(3).await;
+    place.sql("DROP SCHEMA tokenward CASCADE").await;
     place.sql(&tokens_where("id = 1")).await;
     let ops = place.ops().await;
     let (with, gone) = (aim(&ops, "user1").await, aim(&ops, "user3").await);

@@ -88,6 +88,12 @@ impl Place {
             "CREATE ROLE \"{role}\" LOGIN PASSWORD 'secret'; {rights}"
         ))
         .await;
+        // As `tokenward migrate` does where roles have got rights since.
+        self.sql(
+            "DO $$ BEGIN IF to_regprocedure('tokenward.admit_operators(text)') IS NOT NULL THEN \
+                 PERFORM tokenward.admit_operators('auth_user'); END IF; END $$",
+        )
+        .await;
         url(self.administrator, &self.name, Some(&role))
     }
 
@@ -118,13 +124,24 @@ impl Place {
         }
     }
 
-    /// Where the operations write down what they do.
+    /// Where the operations write down what they do in a database without our schema.
     pub fn audit_path(&self) -> PathBuf {
         self.folder.path().join("state/audit.jsonl")
     }
 
-    /// What was written down, oldest first.
+    /// What was written down, oldest first: in the database, then in the file.
     pub fn audit(&self) -> Vec<Entry> {
+        let (name, config) = (&self.name, self.administrator);
+        let mut entries: Vec<Entry> = std::thread::scope(|scope| {
+            let shared = || block_on(shared_audit(config.clone().dbname(name)));
+            scope.spawn(shared).join().unwrap()
+        });
+        entries.extend(self.audit_file());
+        entries
+    }
+
+    /// What was written down in the file, oldest first.
+    pub fn audit_file(&self) -> Vec<Entry> {
         let query = AuditQuery {
             limit: 10_000,
             ..AuditQuery::default()
@@ -197,6 +214,27 @@ impl Drop for Place {
             });
         });
     }
+}
+
+/// The lines in the database, oldest first; none where there is no audit.
+async fn shared_audit(config: &Config) -> Vec<Entry> {
+    let client = client(config).await;
+    let there = "SELECT to_regclass('tokenward.audit') IS NOT NULL";
+    if !client
+        .query_one(there, &[])
+        .await
+        .unwrap()
+        .get::<_, bool>(0)
+    {
+        return Vec::new();
+    }
+    let lines = "SELECT to_json(a)::text FROM (SELECT id, at AS when, os_user, host, operator, database, what, whom, key, \
+                 for_leak, result FROM tokenward.audit ORDER BY id) AS a";
+    let rows = client.query(lines, &[]).await.unwrap();
+    let lines = rows.iter().map(|row| row.get::<_, String>(0));
+    lines
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect()
 }
 
 /// Who does it all.

@@ -41,7 +41,7 @@ pub fn entered(state: &State, cx: &mut Cx) -> Vec<Effect> {
     load(state, manner, cx)
 }
 
-/// Reads the file again, and asks the database whether it is there: the file cannot tell.
+/// Reads it again, and asks the database whether it is there: where a file is read, that cannot tell.
 pub fn refresh(state: &State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
     let mut effects = link::keep_alive(cx);
     if !cx.is_waiting(Slot::Audit) {
@@ -128,6 +128,7 @@ fn whole(entry: &Entry, cx: &Cx) -> Vec<String> {
         name => name,
     };
     let key = entry.key.as_ref().map(|key| format!("Key       {key}…"));
+    let reason = entry.reason().map(|reason| format!("For       {reason}"));
     let lines = [
         Some(format!("When      {}{age}", entry.when)),
         Some(format!("Who       {}@{}{named}", actor.os_user, actor.host)),
@@ -135,6 +136,7 @@ fn whole(entry: &Entry, cx: &Cx) -> Vec<String> {
         Some(format!("What      {}", entry.what)),
         Some(format!("Whom      {whom}")),
         key,
+        reason,
         Some(format!("Result    {}", entry.result)),
     ];
     lines.into_iter().flatten().collect()
@@ -154,7 +156,8 @@ struct Line<'a>(&'a Entry);
 
 impl Exported for Line<'_> {
     const HEADS: &'static [&'static str] = &[
-        "when", "os_user", "host", "operator", "database", "what", "whom", "key", "result",
+        "when", "os_user", "host", "operator", "database", "what", "whom", "key", "for_leak",
+        "result",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -170,6 +173,9 @@ impl Exported for Line<'_> {
             entry.what.word().to_owned(),
             entry.whom.clone(),
             given(&entry.key),
+            entry
+                .for_leak
+                .map_or_else(String::new, |leak| leak.to_string()),
             entry.result.clone(),
         ]
     }

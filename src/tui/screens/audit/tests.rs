@@ -12,6 +12,7 @@ use crate::tui::testing::{dev, press, screen, send, send_after, settled, ticket}
 
 fn entry(minute: u32, what: Verb, whom: &str, key: &str, result: &str) -> Entry {
     Entry {
+        id: None,
         when: format!("2026-03-01T13:{minute:02}:00Z"),
         actor: Actor {
             os_user: "carol".to_owned(),
@@ -22,6 +23,7 @@ fn entry(minute: u32, what: Verb, whom: &str, key: &str, result: &str) -> Entry 
         what,
         whom: whom.to_owned(),
         key: (!key.is_empty()).then(|| key.to_owned()),
+        for_leak: None,
         result: result.to_owned(),
     }
 }
@@ -39,6 +41,7 @@ fn entries() -> Vec<Entry> {
         entry(41, Verb::Show, "bo\x1b[31m\u{202e}b", "62b46a15", "done"),
         entry(30, Verb::UserPassword, "山田太郎", "", "done"),
     ];
+    entries[0].for_leak = Some(7);
     entries[2].actor.operator = Some("dora".to_owned());
     entries
 }
@@ -162,11 +165,11 @@ fn what_is_listed_is_exported() {
     let lines: Vec<&str> = text.expose().split("\r\n").collect();
     assert_eq!(
         lines[0],
-        "when,os_user,host,operator,database,what,whom,key,result"
+        "when,os_user,host,operator,database,what,whom,key,for_leak,result"
     );
     assert_eq!(
         lines[1],
-        "2026-03-01T13:58:00Z,carol,ops1,,dev,regenerate,alice.w,c0ffee00,done"
+        "2026-03-01T13:58:00Z,carol,ops1,,dev,regenerate,alice.w,c0ffee00,7,done"
     );
     press(&mut model, "e");
     let effects = press(&mut model, "j Enter");

@@ -16,7 +16,7 @@ use super::State;
 use super::list::NEWEST;
 
 /// The most columns the list can have.
-pub const COLUMNS_MAX: usize = 6;
+pub const COLUMNS_MAX: usize = 7;
 
 /// Draws it.
 pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
@@ -69,7 +69,8 @@ fn columns(cx: &Cx) -> Vec<Column> {
             what,
             whom,
             key,
-            Column::fixed("RESULT", 22, 2),
+            Column::fixed("FOR", 8, 4),
+            Column::fixed("RESULT", 12, 2),
         ],
     }
 }
@@ -91,6 +92,7 @@ fn cell(column: &Column, entry: &Entry, cx: &Cx) -> Cell {
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), |key| format!("{key}…")),
         ),
+        "FOR" => Cell::base(entry.reason().unwrap_or_else(|| "-".to_owned())),
         _ => Cell::new(entry.result.clone(), role(&entry.result)),
     }
 }
