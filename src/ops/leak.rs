@@ -5,6 +5,7 @@
 mod case;
 mod excerpt;
 mod folder;
+mod input;
 mod judge;
 mod read;
 mod report;
@@ -16,6 +17,7 @@ use std::fmt;
 pub use case::{Case, Done, Saved};
 pub use excerpt::excerpt;
 pub use folder::Kept;
+pub use input::Source;
 pub use read::{Input, Read, Reading};
 pub use report::{Format, write as write_report};
 pub use respond::{Deed, MOST_LIVE, Response, RowDone};

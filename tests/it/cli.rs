@@ -1,6 +1,7 @@
 //! The built program, run as people and scripts run it: what it writes where, and how it ends.
 
 mod bare;
+mod leak;
 mod private;
 mod signals;
 mod terminal;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, Match, packed};
 
 use super::bounds::word_byte;
 use super::window::hex_digit;
@@ -89,11 +89,30 @@ const PATTERNS: [(&[u8], What); 23] = [
 ];
 const LONGEST_PATTERN: usize = 10;
 
+/// Where the processor can, many bytes are compared at a time; an automaton does the same elsewhere.
+enum Search {
+    Packed(packed::Searcher),
+    Automaton(AhoCorasick),
+}
+
 /// Without it, were it ever impossible to build, keys would still be found by their digits.
-static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let words = PATTERNS.iter().map(|(pattern, _)| pattern);
-    AhoCorasick::builder().build(words).ok()
+static SEARCH: LazyLock<Option<Search>> = LazyLock::new(|| {
+    let words = || PATTERNS.iter().map(|(pattern, _)| pattern);
+    let packed = packed::Config::new().builder().extend(words()).build();
+    let automaton = || AhoCorasick::new(words()).ok().map(Search::Automaton);
+    packed.map(Search::Packed).or_else(automaton)
 });
+
+impl Search {
+    /// Where which pattern begins in `bytes`.
+    fn each(&self, bytes: &[u8], found: &mut impl FnMut(usize, usize)) {
+        let mut tell = |hit: Match| found(hit.start(), hit.pattern().as_usize());
+        match self {
+            Self::Packed(search) => search.find_iter(bytes).for_each(&mut tell),
+            Self::Automaton(search) => search.find_iter(bytes).for_each(&mut tell),
+        }
+    }
+}
 
 /// All places in `within`, in their order. `buffer` begins at `base` of the text and reaches far enough beyond, unless the
 /// text has `ended`.
@@ -131,15 +150,15 @@ pub(super) fn find_plain(buffer: &[u8]) -> Vec<(usize, Plain)> {
 fn words(buffer: &[u8], within: &Range<usize>, anchors: &mut Vec<Anchor>) {
     let Some(search) = &*SEARCH else { return };
     let until = buffer.len().min(within.end + LONGEST_PATTERN);
-    for hit in search.find_iter(&buffer[within.start..until]) {
-        let at = within.start + hit.start();
-        let what = PATTERNS[hit.pattern().as_usize()].1;
+    search.each(&buffer[within.start..until], &mut |begin, pattern| {
+        let at = within.start + begin;
+        let what = PATTERNS[pattern].1;
         // A row of dots is no end of a word.
         let is_cut = what == plain(Plain::Cut);
         if at < within.end && (!is_cut || at > 0 && word_byte(buffer[at - 1])) {
             anchors.push(Anchor { at, what });
         }
-    }
+    });
 }
 
 fn hex_runs(buffer: &[u8], within: &Range<usize>, anchors: &mut Vec<Anchor>) {

@@ -15,11 +15,10 @@ pub(super) fn begins(window: &Window<'_>, at: usize) -> bool {
     let two = hex(1) && hex(2);
     let escaped = match (back(2), back(3), back(4)) {
         (Some(b'\\'), ..) => matches!(last, b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'a' | b'e'),
-        (_, Some(b'%'), _) => two,
+        (_, Some(b'%'), _) | (_, Some(b'x'), Some(b'\\')) => two,
         // `%2520`
         (_, Some(b'5'), Some(b'2')) => two && back(5) == Some(b'%'),
         (_, Some(b'='), _) => two && quoted_printable(&bytes[at - 2..at]),
-        (_, Some(b'x'), Some(b'\\')) => two,
         _ => false,
     };
     escaped || unicode_escape(bytes, at) || terminal_code(bytes, at)
