@@ -70,10 +70,6 @@ pub struct Tried {
 
 /// What can happen on this screen.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "messages are moved once and never kept in numbers"
-)]
 pub enum Message {
     /// The screen came into sight.
     Entered,
