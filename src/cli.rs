@@ -7,6 +7,7 @@ mod consent;
 mod console;
 mod context;
 mod exit;
+mod leak;
 mod log;
 mod meta;
 mod migrate;
@@ -72,6 +73,9 @@ enum Command {
     /// Users: list, show, create, password, on, off
     #[command(subcommand)]
     User(users::Command),
+    /// A key has leaked: whose is it? Search logs for keys, replace what is live
+    #[command(subcommand)]
+    Leak(leak::Command),
     /// The listener alone, for systemd and containers
     Serve(serve::Args),
     /// The private database: start, stop, status, url, drop
@@ -125,6 +129,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<Code, Failure> {
         Some(Command::Version) => return meta::version(out),
         Some(Command::Completions { shell }) => return meta::completions(out, *shell),
         Some(Command::Man) => return meta::man(out),
+        Some(Command::Leak(leak::Command::Rules(args))) => return leak::rules::run(out, *args),
         _ => {}
     }
     let mut flags = cli.global.flags();
@@ -154,6 +159,7 @@ async fn wired(cli: Cli, config: Config, out: &mut Output) -> Result<Code, Failu
         opener: Arc::clone(&opener),
         signals: Signals::listen()?,
         progress: cli.global.wants_progress(),
+        verbose: cli.global.wants_more(),
     };
     let named = cli.global.names_database();
     let ended = command(&mut cx, cli.command, named).await;
@@ -181,6 +187,7 @@ async fn command(cx: &mut Context, command: Option<Command>, named: bool) -> Res
         Some(Command::Token(command)) => tokens::run(cx, command).await,
         Some(Command::Verify(args)) => verify::run(cx, args).await,
         Some(Command::User(command)) => users::run(cx, command).await,
+        Some(Command::Leak(command)) => leak::run(cx, command).await,
         Some(Command::Serve(args)) => serve::run(cx, args).await,
         Some(Command::Private(command)) => private::run(cx, command).await,
         Some(Command::Audit(args)) => audit::run(cx, args).await,

@@ -13,6 +13,7 @@ pub mod error;
 mod filters;
 mod keyset;
 pub mod knox_tokens;
+pub mod leaks;
 mod locks;
 pub mod logins;
 pub mod lookup;

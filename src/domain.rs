@@ -9,6 +9,7 @@ pub mod password;
 pub mod principal;
 pub mod retired;
 pub mod route;
+pub mod scan;
 pub mod secret;
 pub mod token;
 pub mod user;

@@ -9,6 +9,7 @@ pub mod gate;
 pub mod hashing;
 mod known;
 pub mod knox;
+pub mod leak;
 pub mod migrate;
 pub mod obtain;
 pub mod progress;

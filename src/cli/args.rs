@@ -94,6 +94,11 @@ impl Global {
         !self.quiet && !self.json
     }
 
+    /// Whether more than usual is to be said.
+    pub const fn wants_more(&self) -> bool {
+        self.verbose > 0
+    }
+
     /// Whether a flag names one database.
     pub const fn names_database(&self) -> bool {
         self.profile.is_some() || self.database.is_some()

@@ -21,6 +21,8 @@ pub struct Context {
     pub signals: Signals,
     /// Whether progress may be drawn.
     pub progress: bool,
+    /// Whether what usually goes without saying is said too.
+    pub verbose: bool,
 }
 
 impl Context {

@@ -21,6 +21,8 @@ pub enum Code {
     Partly = 4,
     /// Read only, or `--yes` is missing.
     Refused = 5,
+    /// Something live was found where it should not be.
+    Found = 10,
     /// The terminal hung up.
     Hangup = 129,
     /// Ctrl-C.

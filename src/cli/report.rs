@@ -64,6 +64,16 @@ impl Report {
                 line.push(b'\n');
                 self.file.write_all(&line)
             });
+        self.checked(written)
+    }
+
+    /// Writes a report that is no list of rows.
+    pub fn write_text(&mut self, text: &str) -> Result<(), Failure> {
+        let written = self.file.write_all(text.as_bytes());
+        self.checked(written)
+    }
+
+    fn checked(&self, written: std::io::Result<()>) -> Result<(), Failure> {
         written.map_err(|error| {
             Failure::new(
                 Code::Partly,

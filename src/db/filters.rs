@@ -1,7 +1,7 @@
 //! The words of a filter as conditions on users joined with their tokens.
 
 use diesel::dsl::{LeftJoinQuerySource, not, sql};
-use diesel::expression::BoxableExpression;
+use diesel::expression::{AsExpression, BoxableExpression, SqlLiteral, UncheckedBind};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
@@ -151,12 +151,22 @@ fn any_of(ids: &[UserId]) -> Condition {
     if ids.is_empty() {
         return Box::new(sql::<Bool>("false"));
     }
-    let among = sql::<Bool>("\"auth_user\".\"id\" = ANY (");
-    Box::new(among.bind::<UserKeys, _>(Ids(ids.to_vec())).sql(")"))
+    Box::new(among("\"auth_user\".\"id\"", ids))
 }
 
+/// `column` is one of `ids`, of which there must be one at least.
+pub(super) fn among(column: &str, ids: &[UserId]) -> Among {
+    sql::<Bool>(&format!("{column} = ANY ("))
+        .bind::<UserKeys, _>(Ids(ids.to_vec()))
+        .sql(")")
+}
+
+/// What [`among`] gives.
+pub(super) type Among =
+    SqlLiteral<Bool, UncheckedBind<SqlLiteral<Bool>, <Ids as AsExpression<UserKeys>>::Expression>>;
+
 /// `text` with the three characters that LIKE reads as its own made plain.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len() + 4);
     for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {

@@ -7,14 +7,14 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::accounts::{self, AccountRow, GroupNames};
-use super::rows::{Id, Instant};
+use super::rows::{Id, Instant, UserColumns};
 use super::schema::{auth_user, knox_authtoken};
 use super::site::Site;
-use super::{Conn, Error};
+use super::{Conn, Error, filters, users};
 use crate::domain::moment::Moment;
 use crate::domain::principal::{Account, Denied, Holds, Principal};
 use crate::domain::token::{KnoxDigest, KnoxKey};
-use crate::domain::user::UserId;
+use crate::domain::user::{User, UserId};
 
 diesel::alias!(const OTHER: Alias<Other> = knox_authtoken as other_token);
 
@@ -134,6 +134,101 @@ fn judge(
         };
     }
     Err(Denied::InvalidToken)
+}
+
+/// A stored token and its owner.
+#[derive(Debug)]
+pub struct Held {
+    /// What the database keeps of the key; `None` for what knox did not write.
+    pub digest: Option<KnoxDigest>,
+    /// The key's first characters.
+    pub token_key: String,
+    /// When it was made.
+    pub created: Moment,
+    /// When it ends; `None` for never.
+    pub expiry: Option<Moment>,
+    /// Whose it is.
+    pub user: User,
+}
+
+type HeldRow = (String, String, Instant, Option<Instant>, UserColumns);
+
+impl From<HeldRow> for Held {
+    fn from((digest, token_key, created, expiry, user): HeldRow) -> Self {
+        Self {
+            digest: KnoxDigest::parse(&digest),
+            token_key,
+            created: created.into(),
+            expiry: expiry.map(Moment::from),
+            user: user.into(),
+        }
+    }
+}
+
+/// Tokens with their owners.
+#[diesel::dsl::auto_type]
+fn held() -> _ {
+    let user: users::user_columns = users::user_columns();
+    knox_authtoken::table.inner_join(auth_user::table).select((
+        knox_authtoken::digest,
+        knox_authtoken::token_key,
+        knox_authtoken::created,
+        knox_authtoken::expiry,
+        user,
+    ))
+}
+
+/// Loads those tokens that have one of `digests`.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_by_digests(
+    conn: &mut Conn,
+    site: &Site,
+    digests: &[KnoxDigest],
+) -> Result<Vec<Held>, Error> {
+    let digests: Vec<String> = digests.iter().map(KnoxDigest::to_string).collect();
+    let query = held().filter(knox_authtoken::digest.eq_any(digests));
+    let rows: Vec<HeldRow> = site.query(query).load(conn).await?;
+    Ok(rows.into_iter().map(Held::from).collect())
+}
+
+/// Loads tokens whose key may begin with `start`, at most `limit`: of a key the database knows 15 characters.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_by_key_start(
+    conn: &mut Conn,
+    site: &Site,
+    start: &str,
+    limit: i64,
+) -> Result<Vec<Held>, Error> {
+    let known: String = start.chars().take(KnoxKey::TOKEN_KEY_CHARS).collect();
+    let query = held()
+        .filter(knox_authtoken::token_key.like(format!("{}%", filters::escaped(&known))))
+        .limit(limit);
+    let rows: Vec<HeldRow> = site.query(query).load(conn).await?;
+    Ok(rows.into_iter().map(Held::from).collect())
+}
+
+/// Deletes the tokens of these digests and gives the digests of those that were there.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn delete_tokens(
+    conn: &mut Conn,
+    digests: &[KnoxDigest],
+) -> Result<Vec<KnoxDigest>, Error> {
+    let digests: Vec<String> = digests.iter().map(KnoxDigest::to_string).collect();
+    let gone: Vec<String> = diesel::delete(knox_authtoken::table)
+        .filter(knox_authtoken::digest.eq_any(digests))
+        .returning(knox_authtoken::digest)
+        .get_results(conn)
+        .await?;
+    Ok(gone
+        .iter()
+        .filter_map(|digest| KnoxDigest::parse(digest))
+        .collect())
 }
 
 /// Inserts a token for `user`.

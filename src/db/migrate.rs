@@ -21,7 +21,7 @@ const OURS: EmbeddedMigrations = embed_migrations!("migrations/tokenward");
 
 /// The SQL of each migration, for `--plan`: Diesel runs what it embeds but does not show it. A test holds the
 /// names against the embedded ones.
-const SQL: [(&str, &str); 9] = [
+const SQL: [(&str, &str); 10] = [
     (
         "2025-04-02-000001_django_migrations",
         include_str!("../../migrations/django/2025-04-02-000001_django_migrations/up.sql"),
@@ -52,6 +52,10 @@ const SQL: [(&str, &str); 9] = [
         include_str!("../../migrations/tokenward/2026-11-27-000001_audit/up.sql"),
     ),
     ("2026-11-27-000002_retired_keys", records::MIGRATION),
+    (
+        "2026-11-27-000003_leaks",
+        include_str!("../../migrations/tokenward/2026-11-27-000003_leaks/up.sql"),
+    ),
 ];
 
 /// A step after the migrations: what they made is hung on the tables that the site has by now.

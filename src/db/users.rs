@@ -49,7 +49,7 @@ pub struct UsersQuery {
 
 /// What is read of a user.
 #[diesel::dsl::auto_type]
-fn user_columns() -> _ {
+pub(super) fn user_columns() -> _ {
     (
         auth_user::id,
         auth_user::username,
@@ -152,6 +152,53 @@ pub async fn find_by_key(
     let query = with_tokens().filter(authtoken_token::key.eq(key));
     let row: Option<UserWithToken> = site.query(query).get_result(conn).await.optional()?;
     Ok(row.map(user_row))
+}
+
+/// Loads the owners of those of `keys` that are keys, each with his row; a key that is none has no row.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_by_keys(
+    conn: &mut Conn,
+    site: &Site,
+    keys: &[&str],
+) -> Result<Vec<UserRow>, Error> {
+    let query = with_tokens().filter(authtoken_token::key.eq_any(keys));
+    let rows: Vec<UserWithToken> = site.query(query).load(conn).await?;
+    Ok(rows.into_iter().map(user_row).collect())
+}
+
+/// Loads the users of these ids; one who is gone has no row.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_by_ids(conn: &mut Conn, site: &Site, ids: &[UserId]) -> Result<Vec<User>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns: user_columns = user_columns();
+    let query = auth_user::table
+        .select(columns)
+        .filter(filters::among("\"auth_user\".\"id\"", ids));
+    let rows: Vec<UserColumns> = site.query(query).load(conn).await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Loads the owners of keys that begin with `start`, at most `limit`.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_by_key_start(
+    conn: &mut Conn,
+    site: &Site,
+    start: &str,
+    limit: i64,
+) -> Result<Vec<UserRow>, Error> {
+    let query = with_tokens()
+        .filter(authtoken_token::key.like(format!("{}%", filters::escaped(start))))
+        .limit(limit);
+    let rows: Vec<UserWithToken> = site.query(query).load(conn).await?;
+    Ok(rows.into_iter().map(user_row).collect())
 }
 
 /// How many users of some kind there are, and how many of them have a token.

@@ -23,6 +23,29 @@ pub enum UserId {
     Uuid(Uuid),
 }
 
+impl UserId {
+    /// Reads what [`UserId`] displays: the narrowest type that holds it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let int4 = text.parse().ok().map(Self::Int4);
+        let int8 = || text.parse().ok().map(Self::Int8);
+        let uuid = || Uuid::parse_str(text).ok().map(Self::Uuid);
+        int4.or_else(int8).or_else(uuid)
+    }
+
+    /// The same id as one of the type that SQL calls `integer`, `bigint` or `uuid`, if it can be.
+    #[must_use]
+    pub fn of_type(self, sql_type: &str) -> Option<Self> {
+        match (self, sql_type) {
+            (Self::Int4(_), "integer") | (Self::Int8(_), "bigint") | (Self::Uuid(_), "uuid") => {
+                Some(self)
+            }
+            (Self::Int4(id), "bigint") => Some(Self::Int8(id.into())),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -231,6 +254,22 @@ mod tests {
             Username::new(" a ").is_ok(),
             "spaces are the site's business"
         );
+    }
+
+    #[test]
+    fn ids_are_read_as_they_are_shown() {
+        let uuid = Uuid::from_u128(7);
+        for (id, sql_type) in [
+            (UserId::Int4(-3), "integer"),
+            (UserId::Int8(3), "bigint"),
+            (UserId::Int8(i64::MAX), "bigint"),
+            (UserId::Uuid(uuid), "uuid"),
+        ] {
+            let read = UserId::parse(&id.to_string()).unwrap();
+            assert_eq!(read.of_type(sql_type), Some(id));
+        }
+        assert_eq!(UserId::parse("x"), None);
+        assert_eq!(UserId::Uuid(uuid).of_type("integer"), None);
     }
 
     #[test]

@@ -134,6 +134,11 @@ impl Ops {
         done
     }
 
+    /// Says why tokens of knox may not be deleted.
+    pub(super) fn allow_knox_delete(&self) -> Result<(), Error> {
+        self.allow_knox(Some(KnoxChange::Delete))
+    }
+
     /// Says why the tokens of knox cannot be read, or changed so.
     fn allow_knox(&self, change: Option<KnoxChange>) -> Result<(), Error> {
         let shape = self.db().shape();

@@ -25,24 +25,28 @@ impl UserDetail {
     /// `SUPERUSER, staff, 2 groups`: what his key can do.
     #[must_use]
     pub fn reach(&self) -> String {
-        let user = &self.row.user;
-        let count = |n: u64, one: &str| match n {
-            0 => None,
-            1 => Some(format!("1 {one}")),
-            n => Some(format!("{n} {one}s")),
-        };
-        let parts = [
-            user.is_superuser.then(|| "SUPERUSER".to_owned()),
-            user.is_staff.then(|| "staff".to_owned()),
-            count(self.groups.len() as u64, "group"),
-            count(self.permissions, "permission"),
-        ];
-        let said: Vec<String> = parts.into_iter().flatten().collect();
-        if said.is_empty() {
-            "no groups".to_owned()
-        } else {
-            said.join(", ")
-        }
+        reach(&self.row.user, self.groups.len() as u64, self.permissions)
+    }
+}
+
+/// What the key of a user in so many groups, and with so many permissions of his own, can do.
+pub(super) fn reach(user: &User, groups: u64, permissions: u64) -> String {
+    let count = |n: u64, one: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {one}s")),
+    };
+    let parts = [
+        user.is_superuser.then(|| "SUPERUSER".to_owned()),
+        user.is_staff.then(|| "staff".to_owned()),
+        count(groups, "group"),
+        count(permissions, "permission"),
+    ];
+    let said: Vec<String> = parts.into_iter().flatten().collect();
+    if said.is_empty() {
+        "no groups".to_owned()
+    } else {
+        said.join(", ")
     }
 }
 

@@ -1,14 +1,18 @@
 //! A change on its way: its transaction, who makes it, and the line that it leaves. Where our schema is, the line goes
 //! into the same transaction, and neither is there without the other; else into the local file, which is opened before.
 
+use std::time::Duration;
+
 use super::audit::{OpenAudit, Unwritten};
 use super::{Error, Mode, Ops};
 use crate::db::audit as table;
 use crate::db::compat::SharedAudit;
+use crate::db::leaks::{self, Fate, TransactionId};
 use crate::db::{self, Conn, Tx};
 use crate::domain::audit::{Entry, Verb};
 use crate::domain::moment::Moment;
 use crate::domain::token::KeyStart;
+use crate::text;
 
 /// Where the lines of a change go.
 #[derive(Debug)]
@@ -28,7 +32,13 @@ pub(super) struct Work {
     mode: Mode,
     verb: Verb,
     lines: Vec<Entry>,
+    /// The transaction's number, where its fate is to be known whatever happens.
+    id: Option<TransactionId>,
 }
+
+/// So long the server is asked what became of a transaction, and so often.
+const ASKED_FOR: Duration = Duration::from_secs(20);
+const ASKED_EVERY: Duration = Duration::from_millis(250);
 
 impl Work {
     /// The connection, for the queries.
@@ -39,6 +49,15 @@ impl Work {
     /// The transaction.
     pub(super) const fn tx(&mut self) -> &mut Tx {
         &mut self.tx
+    }
+
+    /// Asks for the transaction's number: where the answer to COMMIT is lost, what became of it is looked up then.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub(super) async fn number(&mut self) -> Result<(), Error> {
+        self.id = Some(leaks::transaction_id(self.tx.conn()).await?);
+        Ok(())
     }
 
     /// Takes it back, and leaves no line: there was nothing to change.
@@ -98,24 +117,41 @@ impl Ops {
             mode,
             verb,
             lines: Vec::new(),
+            id: None,
         })
     }
 
     /// Tells the triggers of our schema that what this transaction does has its line already.
     pub(super) async fn tell_triggers(&self, conn: &mut Conn, verb: &str) -> Result<(), Error> {
-        let context = table::Context {
+        Ok(table::set_context(conn, &self.context(verb)).await?)
+    }
+
+    fn context<'a>(&'a self, verb: &'a str) -> table::Context<'a> {
+        table::Context {
             actor: &self.inner.actor,
             verb,
             leak: self.leak,
             grace: self.grace,
-        };
-        Ok(table::set_context(conn, &context).await?)
+        }
     }
 
     /// Notes whom a change hits; it may be many.
     pub(super) fn note(&self, work: &mut Work, whom: &str, key: Option<&KeyStart>) {
         let line = self.entry(work.verb, whom, key, "done");
         work.lines.push(line);
+    }
+
+    /// The same where one change is made of several.
+    pub(super) fn note_as(&self, work: &mut Work, verb: Verb, whom: &str, key: Option<&KeyStart>) {
+        work.lines.push(self.entry(verb, whom, key, "done"));
+    }
+
+    /// Tells the triggers that what comes next in this change is `verb`.
+    pub(super) async fn tell_of(&self, work: &mut Work, verb: Verb) -> Result<(), db::Error> {
+        if matches!(work.book, Book::Shared) {
+            table::set_context(work.conn(), &self.context(verb.name())).await?;
+        }
+        Ok(())
     }
 
     /// Ends a change of `whom`: notes it, and commits it with its lines.
@@ -143,6 +179,7 @@ impl Ops {
             mode,
             verb,
             mut lines,
+            id,
         } = work;
         if matches!(book, Book::Shared) && !lines.is_empty() {
             let written = table::insert_lines(tx.conn(), &lines).await;
@@ -152,8 +189,10 @@ impl Ops {
         if mode == Mode::DryRun {
             return Ok(tx.rollback().await?);
         }
-        let outcome = self.db().explain(tx.commit().await).await;
-        let outcome = outcome.map_err(|error| Error::at_commit(error, whom));
+        let outcome = match (self.db().explain(tx.commit().await).await, id) {
+            (Err(db::Error::Unavailable(why)), Some(id)) => self.look_up_commit(&id, &why).await,
+            (outcome, _) => outcome.map_err(|error| Error::at_commit(error, whom)),
+        };
         if let Err(error) = &outcome {
             let result = error.to_string();
             for line in &mut lines {
@@ -178,6 +217,35 @@ impl Ops {
             }
             (Err(error), Book::None) => Err(error),
         }
+    }
+
+    /// The answer to COMMIT did not come: asks the server, on another connection, what became of the transaction.
+    async fn look_up_commit(&self, id: &TransactionId, why: &str) -> Result<(), Error> {
+        let begun = tokio::time::Instant::now();
+        let mut last = why.to_owned();
+        while begun.elapsed() < ASKED_FOR {
+            let asked = async {
+                let mut conn = self.db().conn().await?;
+                leaks::find_fate(&mut conn, id).await
+            };
+            match asked.await {
+                Ok(Fate::Committed) => return Ok(()),
+                Ok(Fate::Aborted) => {
+                    return Err(Error::Unavailable(format!(
+                        "the connection broke before the change was made ({}); nothing was changed, try again",
+                        text::safe(why)
+                    )));
+                }
+                Ok(Fate::Running | Fate::Forgotten) => {}
+                Err(error) => last = error.to_string(),
+            }
+            tokio::time::sleep(ASKED_EVERY).await;
+        }
+        Err(Error::Unavailable(format!(
+            "the connection broke while the change was being committed, and the database does not tell what became of \
+             it ({}); ask for the keys again before anything else",
+            text::safe(&last)
+        )))
     }
 
     /// Writes lines that belong to no change: into our schema, in a transaction of their own, or into the local file.

@@ -257,9 +257,14 @@ impl Cx {
             Deed::Many(change, aims) => Some((change.verb(), Some(aims.len() as u64))),
             // Its first report tells the total.
             Deed::Backfill(_) => Some((Verb::Backfill, None)),
-            Deed::One(..) | Deed::Create(_) | Deed::Password(..) | Deed::On(_) | Deed::Off(_) => {
-                None
-            }
+            Deed::One(..)
+            | Deed::Create(_)
+            | Deed::Password(..)
+            | Deed::On(_)
+            | Deed::Off(_)
+            | Deed::Leak(..)
+            | Deed::Told(..)
+            | Deed::Report(..) => None,
         };
         let beside = |running: &Job| running.verb == Verb::Backfill && job.is_none();
         if self.deed.is_some() || self.job.as_ref().is_some_and(|running| !beside(running)) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::secret::Secret;
 use crate::domain::token::Fingerprint;
 use crate::domain::user::{UserId, Username};
+use crate::ops::leak::{self, Case, Reading};
 use crate::ops::{Aim, AuditQuery, BackfillPlan, Change, Purpose, UsersQuery};
 
 /// Tells answers apart: only the newest question of a slot is still waited for.
@@ -36,6 +37,8 @@ pub enum Slot {
     Reveal,
     /// What a key is worth.
     Verify,
+    /// Whose the keys of a text are.
+    Leak,
     /// Who lacks a token.
     Counts,
     /// The audit.
@@ -172,6 +175,8 @@ pub enum Question {
     HandOut(Vec<Aim>, HandOut),
     /// What this key is worth.
     Verify(Sealed),
+    /// Whose the keys of this text are.
+    Leak(Reading),
     /// How many users have a token, and to how many this plan would give one.
     Counts(BackfillPlan),
     /// Lines of the audit.
@@ -190,6 +195,8 @@ impl Question {
             | Self::Verify(_)
             | Self::Audit(_) => Duration::from_secs(10),
             Self::Users(_) | Self::Estimate => Duration::from_secs(30),
+            // There may be millions of look-alikes.
+            Self::Leak(_) => Duration::from_mins(5),
             // Reads the whole table, and nobody types while it does.
             Self::Counts(_) => Duration::from_mins(2),
         }
@@ -214,6 +221,12 @@ pub enum Deed {
     On(Aim),
     /// A user switched off.
     Off(Aim),
+    /// The chosen keys of a leak, all or none.
+    Leak(Box<Case>, leak::Deed),
+    /// Noted, that the owners of these keys of a leak were told.
+    Told(Box<Case>, Vec<Fingerprint>),
+    /// A leak kept, for its report.
+    Report(Box<Case>, leak::Format),
 }
 
 /// What long work is told.

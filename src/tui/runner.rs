@@ -2,6 +2,9 @@
 //! database never holds up a key; a new question in a slot cancels the one before, on the server too. The loop in
 //! `tui.rs` owns it.
 
+mod ask;
+mod clip;
+mod deeds;
 mod file;
 mod limits;
 mod read;
@@ -13,32 +16,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::user::NewUser;
-use crate::ops::{self, Aim, BackfillPlan, Change, Changed, Control, Error, Handle, Mode, Ops};
-use crate::tui::clipboard::{self, Route, Tool};
-use crate::tui::effect::{Deed, Effect, Keep, Leave, Order, Question, Sealed, Serve, Slot, Ticket};
-use crate::tui::message::{Cleared, Message, Sent};
+use crate::ops::{Change, Error, Handle, Ops};
+use crate::tui::effect::{Effect, Leave, Sealed, Serve, Slot, Ticket};
+use crate::tui::message::{Cleared, Message};
 use crate::tui::model::Place;
-use crate::tui::screens::{audit, backfill, listener, test_keys, users};
+use crate::tui::screens::listener;
 use crate::tui::{Connect, Settings};
 
-use limits::{Late, Limits, fault, guarded};
-use read::{count, try_key};
+use limits::guarded;
 use serving::Listening;
 pub use serving::{Listen, Serving};
 
 /// Connecting takes no longer; a TLS handshake across the world does not either.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
-/// We stop waiting for a change after this long; it is not cut off.
-const DEED_DEADLINE: Duration = Duration::from_mins(1);
 /// On leaving, work under way has so long to end its transaction.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
-/// Progress is told so often.
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Answers that wait to be taken. When it is full the tasks wait: each has one answer, none is lost.
 const ANSWERS: usize = 64;
 
@@ -243,83 +239,6 @@ impl Runner {
         token
     }
 
-    fn ask(&mut self, slot: Slot, ticket: Ticket, question: Question) {
-        let token = self.renew(slot);
-        let Some(ops) = self.ops.as_ref().map(|ops| ops.cancellable(token.clone())) else {
-            return;
-        };
-        let deadline = question.deadline();
-        let limits = Limits { token, deadline };
-        match question {
-            Question::Ping => {
-                let work = async move { ops.ping().await.map(drop) };
-                self.answer(limits.hold(work, Late::Away), move |outcome| {
-                    Message::Ponged { ticket, outcome }
-                });
-            }
-            Question::Users(query) => {
-                let work = async move { ops.page_users(&query).await };
-                self.answer(limits.hold(work, Late::Slow), move |outcome| {
-                    Message::Users(users::Message::Paged {
-                        slot,
-                        ticket,
-                        outcome,
-                    })
-                });
-            }
-            Question::Estimate => {
-                let work = async move { ops.estimate_users().await };
-                self.answer(limits.hold(work, Late::Slow), move |outcome| {
-                    Message::Users(users::Message::Counted { ticket, outcome })
-                });
-            }
-            Question::Detail(id) => {
-                let work = async move { ops.user_detail(id).await };
-                self.answer(limits.hold(work, Late::Slow), move |outcome| {
-                    Message::Users(users::Message::Detailed { ticket, outcome })
-                });
-            }
-            Question::Verify(key) => {
-                let work = async move { try_key(&ops, key).await };
-                self.answer(limits.hold(work, Late::Slow), move |outcome| {
-                    Message::TestKeys(test_keys::Message::Verified { ticket, outcome })
-                });
-            }
-            Question::Counts(plan) => {
-                let work = async move { count(&ops, plan).await };
-                self.answer(limits.hold(work, Late::Slow), move |outcome| {
-                    Message::Backfill(backfill::Message::Counted { ticket, outcome })
-                });
-            }
-            Question::Audit(query) => {
-                let work = async move { ops.audit(&query).await };
-                self.answer(limits.hold(work, Late::Slow), move |outcome| {
-                    Message::Audit(audit::Message::Read { ticket, outcome })
-                });
-            }
-            Question::HandOut(aims, what) => {
-                let work = async move { ops.hand_out(&aims, what.purpose()).await };
-                self.answer(limits.hold(work, Late::Slow), move |outcome| {
-                    Message::HandedOut {
-                        ticket,
-                        what,
-                        outcome,
-                    }
-                });
-            }
-            Question::Reveal(aim, wanted) => {
-                let work = async move { ops.reveal(&aim, wanted.purpose()).await };
-                self.answer(limits.hold(work, Late::Slow), move |outcome| {
-                    Message::Revealed {
-                        ticket,
-                        wanted,
-                        outcome,
-                    }
-                });
-            }
-        }
-    }
-
     /// Runs `work` and sends what `say` makes of its outcome. A panic in it is an error like others.
     fn answer<T: Send + 'static>(
         &self,
@@ -334,189 +253,6 @@ impl Runner {
         });
     }
 
-    fn deed(&mut self, ticket: Ticket, deed: Deed) {
-        let Some(ops) = self.ops.clone() else {
-            return;
-        };
-        match deed {
-            Deed::One(change, aim) => {
-                let whom = aim.clone();
-                let work = self.lasting(async move { one(&ops, change, &aim).await });
-                self.answer(work, move |outcome| {
-                    Message::Users(users::Message::Changed {
-                        ticket,
-                        change,
-                        aim: whom,
-                        outcome,
-                    })
-                });
-            }
-            Deed::Many(change, aims) => self.many(ops, ticket, change, aims),
-            Deed::Backfill(plan) => self.backfill(ops, ticket, plan),
-            Deed::Create(username) => {
-                let work = self.lasting(async move {
-                    let new = NewUser {
-                        username,
-                        email: String::new(),
-                        is_staff: false,
-                        is_superuser: false,
-                    };
-                    ops.create_user(new, None, Mode::Apply).await
-                });
-                self.answer(work, move |outcome| {
-                    Message::Users(users::Message::Created { ticket, outcome })
-                });
-            }
-            Deed::Password(aim, password) => {
-                self.user_deed(ticket, Change::UserPassword, aim, move |aim| async move {
-                    ops.set_password(&aim, password.into_secret(), Mode::Apply)
-                        .await
-                });
-            }
-            Deed::On(aim) => self.user_deed(ticket, Change::UserOn, aim, move |aim| async move {
-                ops.set_active(&aim, true, Mode::Apply).await
-            }),
-            Deed::Off(aim) => self.user_deed(ticket, Change::UserOff, aim, move |aim| async move {
-                ops.set_active(&aim, false, Mode::Apply).await
-            }),
-        }
-    }
-
-    fn user_deed<F, W>(&self, ticket: Ticket, change: Change, aim: Aim, deed: W)
-    where
-        W: FnOnce(Aim) -> F,
-        F: Future<Output = Result<(), Error>> + Send + 'static,
-    {
-        let work = self.lasting(deed(aim.clone()));
-        self.answer(work, move |outcome| {
-            Message::Users(users::Message::UserChanged {
-                ticket,
-                change,
-                aim,
-                outcome,
-            })
-        });
-    }
-
-    /// Work that is never dropped in the middle: when we stop waiting for it, it goes on by itself.
-    fn lasting<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> impl Future<Output = Result<T, Error>> + Send + 'static {
-        let task = self.deeds.spawn(work);
-        async move {
-            match timeout(DEED_DEADLINE, task).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(panicked)) => Err(fault(&panicked)),
-                Err(_) => Err(Error::Internal(format!(
-                    "no answer in {} s; whether the change was made is not known yet: look at the row again",
-                    DEED_DEADLINE.as_secs()
-                ))),
-            }
-        }
-    }
-
-    fn many(&mut self, ops: Ops, ticket: Ticket, change: Change, aims: Vec<Aim>) {
-        let control = self.job(ticket);
-        let task = self
-            .deeds
-            .spawn(async move { ops.change_many(change, aims, Mode::Apply, control).await });
-        let work = async move { task.await.unwrap_or_else(|panicked| Err(fault(&panicked))) };
-        self.answer(work, move |outcome| {
-            Message::Users(users::Message::ManyChanged {
-                ticket,
-                change,
-                outcome,
-            })
-        });
-    }
-
-    fn backfill(&mut self, ops: Ops, ticket: Ticket, plan: BackfillPlan) {
-        let control = self.job(ticket);
-        let task = self
-            .deeds
-            .spawn(async move { ops.backfill(&plan, Mode::Apply, control).await });
-        let work = async move { task.await.unwrap_or_else(|panicked| Err(fault(&panicked))) };
-        self.answer(work, move |outcome| {
-            Message::Backfill(backfill::Message::Backfilled { ticket, outcome })
-        });
-    }
-
-    /// What long work is given, its other end kept here and watched.
-    fn job(&mut self, ticket: Ticket) -> Control {
-        let (control, handle) = ops::control();
-        self.watch(ticket, &handle);
-        self.job = Some(handle);
-        control
-    }
-
-    /// Tells of progress, the newest only, until the work is over.
-    fn watch(&self, ticket: Ticket, handle: &Handle) {
-        let mut seen = handle.progress();
-        let answers = self.answers.clone();
-        tokio::spawn(async move {
-            while seen.changed().await.is_ok() {
-                let progress = seen.borrow_and_update().clone();
-                let told = answers
-                    .send(Answer::Told(Message::Progressed { ticket, progress }))
-                    .await;
-                if told.is_err() {
-                    break;
-                }
-                sleep(PROGRESS_EVERY).await;
-            }
-        });
-    }
-
-    fn order(&self, order: Order) {
-        if let Some(job) = &self.job {
-            match order {
-                Order::Stop => job.cancel(),
-                Order::Pause => job.pause(),
-                Order::Resume => job.resume(),
-            }
-        }
-    }
-
-    fn copy(&self, label: String, text: Sealed, keep: Keep) -> Option<Outside> {
-        let outcome = match clipboard::route(self.settings.clipboard) {
-            Ok(Route::Osc52) => {
-                let cleared = match keep {
-                    Keep::ForAWhile => Cleared::CannotTell,
-                    Keep::Forever => Cleared::NoNeed,
-                };
-                return Some(Outside::Osc52(label, text, cleared));
-            }
-            Ok(Route::Tool(tool)) => Ok(tool),
-            Err(why) => Err(why),
-        };
-        let (answers, held) = (self.answers.clone(), Arc::clone(&self.held));
-        let after = self.settings.clipboard_clear;
-        tokio::spawn(async move {
-            let outcome = match outcome {
-                Ok(tool) => tool.copy(&text).await.map(|()| tool),
-                Err(why) => Err(why),
-            };
-            let sent = outcome.as_ref().map(|tool| Sent {
-                via: tool.name,
-                cleared: match keep {
-                    Keep::ForAWhile => Cleared::In(after.as_secs()),
-                    Keep::Forever => Cleared::NoNeed,
-                },
-            });
-            let told = Message::Sent {
-                label: label.clone(),
-                outcome: sent.map_err(Clone::clone),
-            };
-            // The loop is gone: nobody is left to tell.
-            let _ = answers.send(Answer::Told(told)).await;
-            if let (Ok(tool), Keep::ForAWhile) = (outcome, keep) {
-                clear_later(tool, &text, label, after, &held).await;
-            }
-        });
-        None
-    }
-
     fn write(&self, stem: &'static str, extension: &'static str, text: Sealed) {
         let (answers, folder) = (self.answers.clone(), self.settings.folder.clone());
         tokio::task::spawn_blocking(move || {
@@ -524,30 +260,6 @@ impl Runner {
             // The loop is gone: nobody is left to tell.
             let _ = answers.blocking_send(Answer::Told(Message::Written { outcome }));
         });
-    }
-}
-
-/// Waits, then clears the clipboard if nothing of ours was sent since.
-async fn clear_later(
-    tool: &Tool,
-    text: &Sealed,
-    label: String,
-    after: Duration,
-    held: &Mutex<Held>,
-) {
-    let nth = {
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.nth += 1;
-        held.label = Some(label);
-        held.nth
-    };
-    sleep(after).await;
-    if held.lock().unwrap_or_else(PoisonError::into_inner).nth == nth {
-        tool.clear(text).await;
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.nth == nth {
-            held.label = None;
-        }
     }
 }
 
@@ -568,16 +280,5 @@ fn place_of(ops: &Ops) -> Place {
         info: ops.place().clone(),
         users: ops.user_table(),
         refusals: refusals.collect(),
-    }
-}
-
-async fn one(ops: &Ops, change: Change, aim: &Aim) -> Result<Changed, Error> {
-    match change {
-        Change::Generate => ops.generate(aim, Mode::Apply).await.map(Changed::Issued),
-        Change::Regenerate => ops.regenerate(aim, Mode::Apply).await.map(Changed::Issued),
-        Change::Revoke => ops.revoke(aim, Mode::Apply).await.map(Changed::Revoked),
-        Change::UserCreate | Change::UserPassword | Change::UserOn | Change::UserOff => Err(
-            Error::Internal(format!("{} is not a change of a token", change.verb())),
-        ),
     }
 }

@@ -258,8 +258,9 @@ pub fn step(model: &mut Model, step: Step) -> Vec<Effect> {
         ScreenId::Users => update_now(model, Message::Users(users::Message::Move(step))),
         ScreenId::Listener => update_now(model, Message::Listener(listener::Message::Move(step))),
         ScreenId::Audit => update_now(model, Message::Audit(audit::Message::Move(step))),
+        ScreenId::TestKeys => update_now(model, Message::TestKeys(test_keys::Message::Move(step))),
         // Nothing moves there.
-        ScreenId::TestKeys | ScreenId::Backfill => Vec::new(),
+        ScreenId::Backfill => Vec::new(),
     }
 }
 
@@ -410,6 +411,8 @@ pub fn tick(model: &mut Model) -> Vec<Effect> {
 /// The terminal has another size.
 pub fn resized(model: &mut Model) -> Vec<Effect> {
     let mut effects = update_now(model, Message::Users(users::Message::Resized));
+    let resized = Message::TestKeys(test_keys::Message::Resized);
+    effects.extend(update_now(model, resized));
     let resized = Message::Listener(listener::Message::Resized);
     effects.extend(update_now(model, resized));
     effects.extend(update_now(model, Message::Audit(audit::Message::Resized)));
@@ -431,6 +434,15 @@ pub fn view(model: &Model, frame: &mut Frame, area: Rect) {
         ScreenId::Backfill => backfill::view::view(&model.backfill, cx, frame, area),
         ScreenId::Listener => listener::view::view(&model.listener, cx, frame, area),
         ScreenId::Audit => audit::view::view(&model.audit, cx, frame, area),
+    }
+}
+
+/// What stands at the right of the tabs.
+#[must_use]
+pub fn badge(model: &Model) -> Option<String> {
+    match model.screen {
+        ScreenId::TestKeys => model.test_keys.badge(),
+        ScreenId::Users | ScreenId::Backfill | ScreenId::Listener | ScreenId::Audit => None,
     }
 }
 

@@ -51,7 +51,13 @@ fn draw(model: &Model, frame: &mut Frame, size: Size) {
         },
     );
     if let Some(area) = areas.tabs {
-        frame.render_widget(Line::from(tabs(model, Names::Full)), area);
+        let mut spans = tabs(model, Names::Full);
+        if let Some(badge) = screens::badge(model) {
+            let gap =
+                usize::from(area.width).saturating_sub(width(&spans) + text::width(&badge) + 1);
+            spans.push(Span::raw(" ".repeat(gap) + &badge));
+        }
+        frame.render_widget(Line::from(spans), area);
     }
     match cx.link {
         Link::Connecting { .. } if cx.place.is_none() => {

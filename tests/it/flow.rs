@@ -2,6 +2,7 @@
 //! regenerate, see the old key dead and the new one live, revoke, backfill the rest, read the audit, quit. After each
 //! step the database is asked, the audit in it too, not the screen.
 
+mod leak;
 mod listener;
 
 use std::path::Path;

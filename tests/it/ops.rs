@@ -8,6 +8,7 @@ mod filters;
 mod gate;
 mod golden;
 mod knox;
+mod leak;
 mod many;
 mod migrations;
 mod obtain;

@@ -16,7 +16,7 @@ pub struct KnoxKey(Secret<String>);
 
 impl KnoxKey {
     /// How many characters of a key the database keeps in clear to find its row by (`CONSTANTS.TOKEN_KEY_LENGTH`).
-    const TOKEN_KEY_CHARS: usize = 15;
+    pub const TOKEN_KEY_CHARS: usize = 15;
 
     /// What somebody presented.
     #[must_use]

@@ -1,7 +1,10 @@
-//! Test keys: what a request with a key would get. This file holds what the screen remembers, what can happen on it
-//! and its keys; `found.rs` takes the key out of what is pasted, `view.rs` draws.
+//! Test keys: what a request with a key would get, and of longer text whose the keys in it are. This file holds what the
+//! screen remembers, what can happen on it and its keys; `found.rs` takes the key out of what is pasted, `single.rs`
+//! tests it, `leak.rs` is about many, `view.rs` draws.
 
 mod found;
+pub mod leak;
+mod single;
 pub mod view;
 
 use std::time::{Duration, Instant};
@@ -9,16 +12,17 @@ use std::time::{Duration, Instant};
 use crossterm::event::KeyCode;
 
 use crate::domain::filter::{Filter, Test};
-use crate::domain::token::{CoveredKey, DrfKey};
-use crate::domain::user::{UserId, UserRow};
-use crate::ops::{Answer, Error, Verdict};
-use crate::tui::effect::{Effect, Question, Sealed, Slot, Ticket};
+use crate::domain::token::DrfKey;
+use crate::domain::user::UserId;
+use crate::ops::leak::Deed;
+use crate::ops::{Answer, Change, Error, Verdict};
+use crate::tui::effect::{Effect, Sealed, Slot, Ticket};
 use crate::tui::keys::{Binding, Key};
-use crate::tui::link;
 use crate::tui::model::{Cx, Manner, Tone};
+use crate::tui::moves::Step;
 use crate::tui::widgets::field::{Field, Focus};
 
-use found::NoKey;
+use found::{Meant, NoKey};
 
 /// All that the screen remembers.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct State {
     tested: Option<Tested>,
     /// Until when the key is seen.
     shown: Option<Instant>,
+    /// The keys of a longer text, in place of the line.
+    leak: Option<Box<leak::State>>,
 }
 
 impl Default for State {
@@ -39,6 +45,7 @@ impl Default for State {
             focus: Focus::Elsewhere,
             tested: None,
             shown: None,
+            leak: None,
         }
     }
 }
@@ -63,10 +70,6 @@ pub struct Tried {
 
 /// What can happen on this screen.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "messages are moved once and never kept in numbers"
-)]
 pub enum Message {
     /// The screen came into sight.
     Entered,
@@ -82,10 +85,20 @@ pub enum Message {
     Open,
     /// Text was pasted.
     Pasted(Sealed),
+    /// Which file is to be read?
+    AskFile,
+    /// This one.
+    File(Sealed),
+    /// Move the cursor in the list of a leak.
+    Move(Step),
     /// The key, for a while.
     Show,
     /// Esc.
     Back,
+    /// About the keys of a longer text.
+    Leak(leak::Message),
+    /// The terminal has another size.
+    Resized,
     /// The key was tested, or not.
     Verified {
         /// Of the question.
@@ -99,12 +112,28 @@ fn is_waiting(state: &State) -> bool {
     state.is_at_rest()
 }
 
+fn is_leak(state: &State) -> bool {
+    state.leak.is_some()
+}
+
+fn has_findings(state: &State) -> bool {
+    state.leak.as_ref().is_some_and(|leak| !leak.is_empty())
+}
+
+fn has_live(state: &State) -> bool {
+    state.leak.as_ref().is_some_and(|leak| leak.has_live())
+}
+
 fn is_filled(state: &State) -> bool {
     !state.line.is_empty()
 }
 
 fn has_owner(state: &State) -> bool {
-    state.owner().is_some()
+    !is_leak(state) && state.owner().is_some()
+}
+
+fn has_owner_below(state: &State) -> bool {
+    is_leak(state) && state.owner().is_some()
 }
 
 fn is_covered(state: &State) -> bool {
@@ -138,6 +167,13 @@ pub const KEYS: &[Binding<State, Message>] = &[
     .hint(1, "its user")
     .when(has_owner),
     Binding::looks(
+        "owner",
+        &[Key::char('o')],
+        "the user whose key is under the cursor, on the Users screen",
+        Message::Open,
+    )
+    .when(has_owner_below),
+    Binding::looks(
         "show",
         &[Key::char('x')],
         "show the key for a while",
@@ -145,9 +181,77 @@ pub const KEYS: &[Binding<State, Message>] = &[
     )
     .hint(2, "show")
     .when(is_covered),
+    Binding::touches(
+        "regenerate",
+        &[Key::char('R')],
+        Change::Regenerate,
+        "a new key in place of each marked live one, all or none",
+        Message::Leak(leak::Message::Ask(Deed::Regenerate)),
+    )
+    .hint(1, "regenerate live")
+    .when(has_live),
+    Binding::touches(
+        "revoke",
+        &[Key::char('D')],
+        Change::Revoke,
+        "delete each marked live token, all or none",
+        Message::Leak(leak::Message::Ask(Deed::Revoke)),
+    )
+    .hint(2, "revoke live")
+    .when(has_live),
+    Binding::looks(
+        "test",
+        &[Key::code(KeyCode::Enter)],
+        "all about the key under the cursor",
+        Message::Leak(leak::Message::Open),
+    )
+    .hint(3, "open")
+    .when(has_findings),
+    Binding::looks(
+        "mark",
+        &[Key::char(' ')],
+        "mark the key, or not",
+        Message::Leak(leak::Message::Mark),
+    )
+    .hint(4, "mark")
+    .when(has_findings),
+    Binding::looks(
+        "told",
+        &[Key::char('m')],
+        "note that the owners of the marked keys were told",
+        Message::Leak(leak::Message::Tell),
+    )
+    .hint(2, "told")
+    .when(has_findings),
+    Binding::looks(
+        "report",
+        &[Key::char('e')],
+        "a report without any key, as Markdown or JSON",
+        Message::Leak(leak::Message::AskReport),
+    )
+    .hint(2, "report")
+    .when(has_findings),
+    Binding::looks(
+        "addresses",
+        &[Key::char('c')],
+        "copy the addresses of the marked keys' owners",
+        Message::Leak(leak::Message::Addresses),
+    )
+    .hint(3, "addresses")
+    .when(has_findings),
+    Binding::looks(
+        "read-file",
+        &[Key::ctrl('o')],
+        "whose keys are in a file?",
+        Message::AskFile,
+    )
+    .hint(4, "read a file"),
     Binding::looks("back", &[Key::code(KeyCode::Esc)], "clear", Message::Back)
         .hint(1, "clear")
         .when(is_filled),
+    Binding::looks("back", &[Key::code(KeyCode::Esc)], "clear", Message::Back)
+        .hint(4, "clear")
+        .when(is_leak),
 ];
 
 /// What the help adds below the keys.
@@ -155,6 +259,9 @@ pub const NOTES: &[&str] = &[
     "",
     "Text pasted anywhere outside an input is tested here: a key, a header, or a line of",
     "a log with one key in it. Nothing is kept of it. Ctrl-r tests again.",
+    "Of longer text every key is listed that is or was one, and whose it is. LIVE opens doors;",
+    "INERT does not now, since its user is off or it has expired; RETIRED was one; PARTIAL is",
+    "cut short and never changed. A case is kept once something is done, without any key.",
 ];
 
 /// The line, if it has the focus.
@@ -165,11 +272,11 @@ pub fn field(state: &mut State) -> Option<&mut Field> {
     }
 }
 
-/// Whether there is a key in `text`, or several.
+/// Whether there is a key in `text`, or several; a text too long to tell at once is read to find out.
 #[must_use]
 pub fn holds_key(text: &Sealed) -> bool {
-    match found::one_key(text.expose()) {
-        Ok(_) | Err(NoKey::Several(_)) => true,
+    match found::meant(text.expose()) {
+        Ok(Meant::Key(_) | Meant::Leak) | Err(NoKey::TooLong(_)) => true,
         Err(NoKey::Nothing | NoKey::None) => false,
     }
 }
@@ -178,7 +285,7 @@ impl State {
     /// Whether Esc has nothing to do here.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        self.line.is_empty() && self.focus == Focus::Elsewhere
+        self.line.is_empty() && self.focus == Focus::Elsewhere && self.leak.is_none()
     }
 
     /// Whether letters go to the line.
@@ -193,12 +300,25 @@ impl State {
         self.line.is_empty()
     }
 
-    /// Whose key it is, with the filter line that finds him on the Users screen.
+    /// What stands beside the tabs: the number of the leak.
+    #[must_use]
+    pub fn badge(&self) -> Option<String> {
+        Some(self.leak.as_ref()?.badge())
+    }
+
+    /// Whose key it is, with the filter line that finds the owner on the Users screen.
     #[must_use]
     pub fn owner(&self) -> Option<(UserId, String)> {
+        if let Some(leak) = &self.leak {
+            let (user, key) = leak.owner()?;
+            return Some((user.id, line_for(&user.username, key)?));
+        }
         match &self.tested.as_ref()?.tried.verdict {
             Verdict::Live(detail) | Verdict::Inert(detail) => {
-                Some((detail.row.user.id, line_for(&detail.row)?))
+                let token = detail.row.token.as_ref();
+                let key = token.map(|token| token.key.prefix());
+                let user = &detail.row.user;
+                Some((user.id, line_for(&user.username, key)?))
             }
             Verdict::Unknown { .. } => None,
         }
@@ -210,8 +330,7 @@ impl State {
 }
 
 /// A filter line for one user: the name, or where that would read as something else, the start of the key.
-fn line_for(row: &UserRow) -> Option<String> {
-    let name = &row.user.username;
+fn line_for(name: &str, key: Option<&str>) -> Option<String> {
     let reads = |line: &str| match Filter::parse(line).map(|filter| filter.words) {
         Ok(words) => {
             matches!(words.as_slice(), [word] if !word.negated && word.test == Test::Text(line.to_owned()))
@@ -219,38 +338,37 @@ fn line_for(row: &UserRow) -> Option<String> {
         Err(_) => false,
     };
     if reads(name) {
-        return Some(name.clone());
+        return Some(name.to_owned());
     }
-    row.token
-        .as_ref()
-        .map(|token| token.key.prefix().to_owned())
-        .filter(|prefix| reads(prefix))
+    key.map(str::to_owned).filter(|prefix| reads(prefix))
 }
 
 /// Takes in what happened. `Open` leaves the screen, so it is dealt with where screens are changed.
 pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
     match message {
-        Message::Entered => entered(state, cx),
+        Message::Entered => single::entered(state, cx),
         Message::Ticked => {
             if state.shown.is_some_and(|until| cx.clock.at >= until) {
                 state.shown = None;
             }
             Vec::new()
         }
-        Message::Refresh(manner) => refresh(state, manner, cx),
+        Message::Refresh(manner) => single::refresh(state, manner, cx),
         Message::Edited => {
             state.tested = None;
             cx.cancel(Slot::Verify)
         }
         Message::Test => {
             state.tested = None;
-            test(state, Manner::Loud, cx)
+            single::test(state, Manner::Loud, cx)
         }
         Message::Open => {
             cx.say(Tone::Plain, "No user to go to: test a key that has one.");
             Vec::new()
         }
-        Message::Pasted(text) => pasted(state, &text, cx),
+        Message::Pasted(text) => pasted(state, text, cx),
+        Message::AskFile => leak::ask_file(cx),
+        Message::File(path) => leak::read_file(&mut state.leak, &path, cx),
         Message::Show => {
             state.shown = match state.shown {
                 None => Some(cx.clock.at + cx.settings.reveal),
@@ -258,120 +376,47 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
             };
             Vec::new()
         }
-        Message::Back => back(state, cx),
-        Message::Verified { ticket, outcome } => verified(state, ticket, outcome, cx),
-    }
-}
-
-fn entered(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    state.shown = None;
-    if state.line.is_empty() {
-        // Not typed into at once: who passes by leaves with the same keys as on every screen.
-        return Vec::new();
-    }
-    // It may have been regenerated on another screen meanwhile.
-    refresh(state, Manner::Quiet, cx)
-}
-
-fn refresh(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
-    if cx.is_waiting(Slot::Verify) {
-        return Vec::new();
-    }
-    match state.tested {
-        Some(_) => test(state, manner, cx),
-        None => link::keep_alive(cx),
-    }
-}
-
-/// Asks what the key in the line is worth; says why when there is none.
-fn test(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
-    match state.key() {
-        Ok(key) => {
-            // What was said of other text is over.
-            cx.notice = None;
-            state.focus = Focus::Elsewhere;
-            if cx.place.is_none() {
-                cx.say(Tone::Bad, "Not connected yet; no key can be tested.");
-                return Vec::new();
+        Message::Move(step) => {
+            if let Some(leak) = &mut state.leak {
+                leak.step(step, cx);
             }
-            let question = Question::Verify(key.into());
-            vec![cx.ask(Slot::Verify, manner, question)]
-        }
-        Err(NoKey::Nothing) => {
-            state.focus = Focus::Here;
             Vec::new()
         }
-        Err(why) => {
-            cx.say(Tone::Bad, why.to_string());
+        Message::Resized => {
+            if let Some(leak) = &mut state.leak {
+                leak.keep_in_sight(cx);
+            }
             Vec::new()
         }
+        Message::Back => single::back(state, cx),
+        Message::Leak(message) => leak::update(&mut state.leak, message, cx),
+        Message::Verified { ticket, outcome } => single::verified(state, ticket, outcome, cx),
     }
 }
 
-fn pasted(state: &mut State, text: &Sealed, cx: &mut Cx) -> Vec<Effect> {
-    match found::one_key(text.expose()) {
-        Ok(key) => {
-            let mut effects = clear(state, cx);
+/// One key is tested; more of them are a leak, and so is whatever comes to one.
+fn pasted(state: &mut State, text: Sealed, cx: &mut Cx) -> Vec<Effect> {
+    let meant = found::meant(text.expose());
+    match (meant, &state.leak) {
+        (Err(NoKey::TooLong(long)), _) => {
+            cx.say(Tone::Bad, NoKey::TooLong(long).to_string());
+            Vec::new()
+        }
+        (Ok(_), Some(_)) | (Ok(Meant::Leak), None) => {
+            let mut effects = single::clear_line(state, cx);
+            effects.extend(leak::read_text(&mut state.leak, text, cx));
+            effects
+        }
+        (Ok(Meant::Key(key)), None) => {
+            let mut effects = single::clear(state, cx);
             state.line.paste(key.expose());
-            effects.extend(test(state, Manner::Loud, cx));
+            effects.extend(single::test(state, Manner::Loud, cx));
             effects
         }
-        Err(why) => {
-            // A verdict that stays would be read as that of the text.
-            let effects = match why {
-                NoKey::Several(_) => clear(state, cx),
-                NoKey::Nothing | NoKey::None => Vec::new(),
-            };
+        (Err(why @ (NoKey::Nothing | NoKey::None)), _) => {
             cx.say(Tone::Bad, why.to_string());
-            effects
+            Vec::new()
         }
-    }
-}
-
-fn clear(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    *state = State::default();
-    cx.cancel(Slot::Verify)
-}
-
-/// Esc: covers the key, else clears the line, else leaves it.
-fn back(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    if state.shown.take().is_some() {
-        return Vec::new();
-    }
-    if state.line.is_empty() {
-        state.focus = Focus::Elsewhere;
-        return Vec::new();
-    }
-    // Who was typing goes on typing.
-    let focus = state.focus;
-    let effects = clear(state, cx);
-    state.focus = focus;
-    effects
-}
-
-fn verified(
-    state: &mut State,
-    ticket: Ticket,
-    outcome: Result<Tried, Error>,
-    cx: &mut Cx,
-) -> Vec<Effect> {
-    match cx.settle(Slot::Verify, ticket, outcome) {
-        Some(Ok(tried)) => {
-            let at = cx.clock.at;
-            state.tested = Some(Tested { at, tried });
-        }
-        // The verdict that stands keeps its age; a first one is missed, and why is said.
-        Some(Err(error)) if state.tested.is_none() => cx.fail(&error),
-        Some(Err(_)) | None => {}
-    }
-    Vec::new()
-}
-
-/// What the line shows of its key: typed, it stands there as typed; at rest it is covered.
-fn covered(state: &State) -> String {
-    match state.key() {
-        Ok(key) => CoveredKey::of(&key).to_string(),
-        Err(why) => why.to_string(),
     }
 }
 

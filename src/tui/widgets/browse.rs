@@ -92,10 +92,15 @@ impl Browse {
     }
 
     /// The first row in sight.
-    #[cfg(test)]
     #[must_use]
     pub const fn top(&self) -> usize {
         self.top
+    }
+
+    /// How many columns were scrolled away.
+    #[must_use]
+    pub const fn skip(&self) -> usize {
+        self.skip
     }
 
     /// Esc: leaves the filter line, else clears the filter.

@@ -35,7 +35,7 @@ fn log_in(address: SocketAddr, name: &str) -> (u16, Value) {
     )
 }
 
-fn who_am_i(address: SocketAddr, key: &str) -> (u16, Value) {
+pub fn who_am_i(address: SocketAddr, key: &str) -> (u16, Value) {
     ask(
         address,
         &format!(
@@ -46,7 +46,7 @@ fn who_am_i(address: SocketAddr, key: &str) -> (u16, Value) {
 }
 
 /// The address that the message line tells.
-fn address_on(screen: &str) -> SocketAddr {
+pub fn address_on(screen: &str) -> SocketAddr {
     let told = screen.split("Listening on http://").nth(1).unwrap();
     let end = told.find(|c: char| !matches!(c, '0'..='9' | '.' | ':'));
     told[..end.unwrap_or(told.len())]

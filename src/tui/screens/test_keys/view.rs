@@ -16,7 +16,8 @@ use crate::tui::text::{span, whole, wrap};
 use crate::tui::widgets::field::Focus;
 use crate::tui::widgets::lines;
 
-use super::{State, Tested, covered};
+use super::single::covered;
+use super::{State, Tested, leak};
 
 /// The length of a key as REST framework makes it: `generate_key()` gives 20 bytes in hex.
 const KEY_LENGTH: usize = 40;
@@ -27,6 +28,10 @@ const OLD: u64 = 30;
 
 /// Draws it.
 pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
+    if let Some(leak) = &state.leak {
+        leak::view::view(leak, cx, frame, area);
+        return;
+    }
     let first = Rect {
         height: 1.min(area.height),
         ..area

@@ -138,6 +138,7 @@ pub fn paged(
         | Slot::Detail
         | Slot::Reveal
         | Slot::Verify
+        | Slot::Leak
         | Slot::Counts
         | Slot::Audit => {}
     }

@@ -1,0 +1,1 @@
+DROP SEQUENCE tokenward.leak_number;

@@ -1,0 +1,315 @@
+//! The folder of cases, `leaks/` beside the audit: one file a leak, for its owner only, and the salt that their digests
+//! begin with. No key is in any of them.
+
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::moment::Moment;
+use crate::domain::retired::{KeyDigest, Kind, Retired, Salt, Told};
+use crate::domain::token::{DrfKey, Fingerprint, KeyFormat, KeyStart};
+use crate::ops::Error;
+
+/// So many cases are looked through, the newest.
+const MOST_CASES: usize = 500;
+/// No case is larger; a file that is, is none of ours.
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
+
+/// A case as its file has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its number.
+    pub leak: i64,
+    /// The database, by its name in the header.
+    pub database: String,
+    /// When it was opened, RFC 3339 in UTC.
+    pub opened: String,
+    /// By whom.
+    pub by: String,
+    /// What the keys were found in.
+    pub source: String,
+    /// The keys.
+    pub keys: Vec<KeptKey>,
+}
+
+/// A key of a case: never the key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeptKey {
+    /// Its first characters.
+    pub start: String,
+    /// The folder's salt and the key, by SHA-256.
+    pub digest: String,
+    /// `drf`, `knox`, or empty for what is neither.
+    pub kind: String,
+    /// What it was worth when it was last asked.
+    pub verdict: String,
+    /// What was said beside that.
+    pub detail: String,
+    /// The first lines that it stands in.
+    pub lines: Vec<u64>,
+    /// How often it was found.
+    pub times: u64,
+    /// Whose it is or was.
+    pub username: Option<String>,
+    /// The owner's id.
+    pub user_id: Option<String>,
+    /// The owner's address.
+    pub email: Option<String>,
+    /// What it could do.
+    pub reach: Option<String>,
+    /// When it was made.
+    pub made: Option<String>,
+    /// The owner's last login.
+    pub last_login: Option<String>,
+    /// What was done about it.
+    pub done: Option<KeptDone>,
+    /// Who was told.
+    pub told: Option<KeptTold>,
+}
+
+/// What was done about a key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeptDone {
+    /// The audit's word.
+    pub what: String,
+    /// When.
+    pub when: String,
+    /// By whom.
+    pub by: String,
+}
+
+/// That its owner was told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeptTold {
+    /// When that was noted.
+    pub when: String,
+    /// By whom.
+    pub by: String,
+}
+
+/// The folder.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// The one beside the audit file `audit`.
+    #[must_use]
+    pub fn beside(audit: &Path) -> Self {
+        let state = audit.parent().unwrap_or(Path::new("."));
+        Self {
+            path: state.join("leaks"),
+        }
+    }
+
+    /// What digests begin with; made where there is none yet.
+    pub fn salt(&self) -> Result<Salt, Error> {
+        let path = self.path.join("salt");
+        match read_file(&path) {
+            Ok(text) => return Ok(Salt::new(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("read", &path, &error)),
+        }
+        let fresh = KeyFormat::Drf.make_many(2)?.concat();
+        self.make()?;
+        match write_new(&path, fresh.as_bytes()) {
+            Ok(()) => Ok(Salt::new(fresh.into_bytes())),
+            // Somebody was faster: his is the salt.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => match read_file(&path) {
+                Ok(text) => Ok(Salt::new(text)),
+                Err(error) => Err(failed("read", &path, &error)),
+            },
+            Err(error) => Err(failed("write", &path, &error)),
+        }
+    }
+
+    /// The highest number that is taken; 0 for none.
+    #[must_use]
+    pub fn highest(&self) -> i64 {
+        self.numbers().first().copied().unwrap_or(0)
+    }
+
+    /// The numbers that are taken, the highest first.
+    fn numbers(&self) -> Vec<i64> {
+        let Ok(entries) = std::fs::read_dir(&self.path) else {
+            return Vec::new();
+        };
+        let number = |entry: std::io::Result<std::fs::DirEntry>| -> Option<i64> {
+            let name = entry.ok()?.file_name();
+            name.to_str()?.strip_suffix(".json")?.parse().ok()
+        };
+        let mut numbers: Vec<i64> = entries.filter_map(number).filter(|n| *n > 0).collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        numbers
+    }
+
+    fn file(&self, number: i64) -> PathBuf {
+        self.path.join(format!("{number}.json"))
+    }
+
+    /// The case of this number.
+    pub fn read(&self, number: i64) -> Result<Kept, Error> {
+        let path = self.file(number);
+        let text = match read_file(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::NotFound(format!("no leak {number} is kept here")));
+            }
+            Err(error) => return Err(failed("read", &path, &error)),
+        };
+        serde_json::from_slice(&text).map_err(|error| {
+            Error::Internal(format!(
+                "the case {} cannot be read: {error}",
+                path.display()
+            ))
+        })
+    }
+
+    /// The newest cases about `database`, the newest first. What cannot be read is told to the log and left out.
+    #[must_use]
+    pub fn cases(&self, database: &str) -> Vec<Kept> {
+        let numbers = self.numbers().into_iter().take(MOST_CASES);
+        numbers
+            .filter_map(|number| match self.read(number) {
+                Ok(kept) => Some(kept),
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    None
+                }
+            })
+            .filter(|kept| kept.database == database)
+            .collect()
+    }
+
+    /// Takes `number` for a case that is written next: `false` if it is taken.
+    pub fn take(&self, number: i64) -> Result<bool, Error> {
+        self.make()?;
+        let path = self.file(number);
+        match write_new(&path, b"") {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(failed("write", &path, &error)),
+        }
+    }
+
+    /// Writes a case in place of what its file has: whole or not at all.
+    pub fn write(&self, kept: &Kept) -> Result<(), Error> {
+        self.make()?;
+        let path = self.file(kept.leak);
+        let text = serde_json::to_vec_pretty(kept)
+            .map_err(|error| Error::Internal(format!("a case cannot be written: {error}")))?;
+        let beside = self
+            .path
+            .join(format!(".{}.{}", kept.leak, std::process::id()));
+        // What a program that was killed left there.
+        let _ = std::fs::remove_file(&beside);
+        let written = write_new(&beside, &text).and_then(|()| std::fs::rename(&beside, &path));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&beside);
+            failed("write", &path, &error)
+        })
+    }
+
+    fn make(&self) -> Result<(), Error> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.path)
+            .map_err(|error| failed("make", &self.path, &error))
+    }
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::Internal(format!(
+        "cannot {what} {}: {error}; make room there, or name another folder in XDG_STATE_HOME",
+        path.display()
+    ))
+}
+
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MOST_BYTES).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn write_new(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+/// The keys of all cases about one database, to find one by.
+#[derive(Debug, Default)]
+pub struct Index {
+    salt: Option<Salt>,
+    keys: HashMap<KeyDigest, (i64, KeptKey)>,
+}
+
+impl Index {
+    /// Of `cases`, the newest first; of a key that is in several the newest tells.
+    #[must_use]
+    pub fn of(salt: Salt, cases: Vec<Kept>) -> Self {
+        let mut keys = HashMap::new();
+        for case in cases {
+            for key in case.keys {
+                if let Some(digest) = KeyDigest::parse(&key.digest) {
+                    keys.entry(digest).or_insert((case.leak, key));
+                }
+            }
+        }
+        Self {
+            salt: Some(salt),
+            keys,
+        }
+    }
+
+    fn kept(&self, key: &DrfKey) -> Option<(KeyDigest, i64, &KeptKey)> {
+        if self.keys.is_empty() {
+            return None;
+        }
+        let digest = self.salt.as_ref()?.drf(key);
+        let (leak, kept) = self.keys.get(&digest)?;
+        Some((digest, *leak, kept))
+    }
+
+    /// That `key` was retired, if a case says so.
+    #[must_use]
+    pub fn find(&self, key: &DrfKey) -> Option<Retired> {
+        let (digest, leak, kept) = self.kept(key)?;
+        let done = kept.done.as_ref()?;
+        Some(Retired {
+            fingerprint: Fingerprint::of(key),
+            digest,
+            kind: Kind::of(&kept.kind)?,
+            start: KeyStart::of(&kept.start),
+            user_id: kept.user_id.clone().unwrap_or_default(),
+            username: kept.username.clone(),
+            retired: Moment::parse(&done.when)?,
+            by: done.by.clone(),
+            verb: done.what.clone(),
+            leak: Some(leak),
+            told: self.find_told(key),
+            grace_until: None,
+        })
+    }
+
+    /// Who was told of `key`, if a case says so.
+    #[must_use]
+    pub fn find_told(&self, key: &DrfKey) -> Option<Told> {
+        let (_, _, kept) = self.kept(key)?;
+        let told = kept.told.as_ref()?;
+        Some(Told {
+            when: Moment::parse(&told.when)?,
+            by: told.by.clone(),
+        })
+    }
+}
