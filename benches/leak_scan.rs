@@ -10,6 +10,10 @@
     clippy::expect_used,
     reason = "a program that prints figures or stops"
 )]
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "a rate has no use for the 53rd bit"
+)]
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -66,10 +70,6 @@ fn main() {
         median(&mut ours).as_secs_f64(),
         median(&mut theirs).as_secs_f64(),
     );
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a rate has no use for the 53rd bit"
-    )]
     let megabytes = bytes as f64 / 1e6;
     println!("log                             {megabytes:.0} MB");
     println!(
@@ -155,7 +155,7 @@ fn commit(number: u64) -> String {
 
 fn base64(bits: u64) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digit = |nth: u32| DIGITS[usize::from((bits >> (nth * 6)) as u8 & 63)];
+    let digit = |nth: u32| DIGITS[usize::try_from(bits >> (nth * 6) & 63).unwrap_or(0)];
     (0..8).map(|nth| char::from(digit(nth))).collect()
 }
 

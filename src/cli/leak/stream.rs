@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::domain::scan::{Candidate, Scanner};
+use crate::domain::scan::{Candidate, Scanner, Shape};
 use crate::ops::leak::Source;
 
 /// So many candidates are asked about at a time.
@@ -69,9 +69,10 @@ impl Input {
 /// Whether what was given as the name of a file is a key. It is not shown then.
 pub fn is_key(path: &Path) -> bool {
     let mut any = false;
+    let mut see = |found: Candidate| any |= found.shape == Shape::Whole;
     let mut scanner = Scanner::new();
-    scanner.feed(path.as_os_str().as_encoded_bytes(), &mut |_| any = true);
-    scanner.finish(&mut |_| any = true);
+    scanner.feed(path.as_os_str().as_encoded_bytes(), &mut see);
+    scanner.finish(&mut see);
     any
 }
 
