@@ -2,8 +2,7 @@
 //! matters with the line it was found in. The console asks for it; nothing of the text itself is kept.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read as _, Seek, SeekFrom};
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::case::Case;
 use super::excerpt::excerpt;
+use super::input::Source;
 use super::sight::{Sighting, Sightings};
 use super::{Finding, Verdict};
 use crate::domain::scan::Scanner;
@@ -104,42 +104,39 @@ impl Scanned {
     }
 
     fn count_lines(&mut self, piece: &[u8]) {
-        let newlines = piece.iter().filter(|byte| **byte == b'\n').count();
-        self.lines += newlines as u64;
+        self.lines += memchr::memchr_iter(b'\n', piece).count() as u64;
     }
 
     /// The line of each wanted key, by the place of its sighting.
     fn excerpts(&self, wanted: &[usize], input: &Input) -> Result<Vec<String>, Error> {
+        let none = 0..0;
+        let places: Vec<&Range<u64>> = wanted
+            .iter()
+            .map(|at| self.first.get(*at).unwrap_or(&none))
+            .collect();
         if self.places.len() >= MOST_SIGHTINGS {
             return Ok(vec![String::new(); wanted.len()]);
         }
-        let mut file = match input {
-            Input::Pasted(_) => None,
-            Input::File(path) => Some(File::open(path).map_err(|error| cannot(path, &error))?),
-        };
-        let line = |at: &usize| -> Result<String, Error> {
-            let Some(place) = self.first.get(*at) else {
-                return Ok(String::new());
-            };
-            match (input, &mut file) {
-                (Input::File(path), Some(file)) => self
-                    .excerpt_of(file, place)
-                    .map_err(|error| cannot(path, &error)),
-                (Input::Pasted(text), _) => {
-                    Ok(excerpt(text.expose().as_bytes(), &self.places, place))
-                }
-                (Input::File(_), None) => Ok(String::new()),
+        match input {
+            Input::Pasted(text) => {
+                let line = |place| excerpt(text.expose().as_bytes(), &self.places, place);
+                Ok(places.into_iter().map(line).collect())
             }
-        };
-        wanted.iter().map(line).collect()
+            Input::File(path) => {
+                let windows = read_windows(path, &places).map_err(|error| cannot(path, &error))?;
+                let lines = places.into_iter().zip(windows);
+                Ok(lines
+                    .map(|(place, window)| self.excerpt_of(place, &window))
+                    .collect())
+            }
+        }
     }
 
-    fn excerpt_of(&self, file: &mut File, place: &Range<u64>) -> std::io::Result<String> {
-        let from = place.start.saturating_sub(AROUND);
-        let to = place.end.saturating_add(AROUND);
-        file.seek(SeekFrom::Start(from))?;
-        let mut text = Zeroizing::new(Vec::new());
-        file.take(to - from).read_to_end(&mut text)?;
+    fn excerpt_of(&self, place: &Range<u64>, window: &[u8]) -> String {
+        let Range {
+            start: from,
+            end: to,
+        } = around(place);
         let shifted =
             |place: &Range<u64>| place.start.saturating_sub(from)..place.end.saturating_sub(from);
         let first = self.places.partition_point(|other| other.end <= from);
@@ -147,7 +144,57 @@ impl Scanned {
             .iter()
             .take_while(|other| other.start < to);
         let near: Vec<Range<u64>> = near.map(shifted).collect();
-        Ok(excerpt(&text, &near, &shifted(place)))
+        excerpt(window, &near, &shifted(place))
+    }
+}
+
+/// What is read around a key for its excerpt.
+const fn around(place: &Range<u64>) -> Range<u64> {
+    place.start.saturating_sub(AROUND)..place.end.saturating_add(AROUND)
+}
+
+/// Reads a file once more, since it may be packed, and gives what stands around each of `places`.
+fn read_windows(path: &Path, places: &[&Range<u64>]) -> std::io::Result<Vec<Zeroizing<Vec<u8>>>> {
+    let mut windows = vec![Zeroizing::new(Vec::new()); places.len()];
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by_key(|at| places[*at].start);
+    let (mut source, mut piece) = (Source::open(path)?, Zeroizing::new(vec![0; PIECE]));
+    let (mut base, mut first) = (0, 0);
+    while first < order.len() {
+        let many = read_some(&mut source, &mut piece)?;
+        if many == 0 {
+            break;
+        }
+        let end = base + many as u64;
+        for &at in &order[first..] {
+            let Range {
+                start: from,
+                end: to,
+            } = around(places[at]);
+            if from >= end {
+                break;
+            }
+            let part = from.max(base)..to.min(end);
+            // Both lie in this piece.
+            let inside = |offset: u64| usize::try_from(offset - base).unwrap_or(many);
+            if part.start < part.end {
+                windows[at].extend_from_slice(&piece[inside(part.start)..inside(part.end)]);
+            }
+        }
+        while first < order.len() && around(places[order[first]]).end <= end {
+            first += 1;
+        }
+        base = end;
+    }
+    Ok(windows)
+}
+
+fn read_some(source: &mut Source, piece: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match source.read(piece) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 
@@ -157,28 +204,28 @@ fn cannot(path: &Path, error: &std::io::Error) -> Error {
 }
 
 fn scan_text(text: &str) -> Scanned {
-    let mut scanned = Scanned::default();
+    let mut all = Scanned::default();
     let mut scanner = Scanner::new();
-    scanner.feed(text.as_bytes(), &mut |candidate| scanned.add(candidate));
-    scanner.finish(&mut |candidate| scanned.add(candidate));
-    scanned.count_lines(text.as_bytes());
+    scanner.feed(text.as_bytes(), &mut |candidate| all.add(candidate));
+    scanner.finish(&mut |candidate| all.add(candidate));
+    all.count_lines(text.as_bytes());
     if !text.is_empty() && !text.ends_with('\n') {
-        scanned.lines += 1;
+        all.lines += 1;
     }
-    scanned
+    all
 }
 
 fn scan_file(path: &Path, cancel: &CancellationToken) -> Result<Scanned, Error> {
     let failed = |error| cannot(path, &error);
-    let mut file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
         let name = path.display().to_string();
         return Err(Error::Invalid(format!(
             "{} is no file that can be read twice; pipe it into: tokenward leak scan",
             crate::text::safe(&name)
         )));
     }
-    let mut scanned = Scanned::default();
+    let mut source = Source::open(path).map_err(failed)?;
+    let mut all = Scanned::default();
     let mut scanner = Scanner::new();
     let mut piece = Zeroizing::new(vec![0; PIECE]);
     let mut last = b'\n';
@@ -186,20 +233,18 @@ fn scan_file(path: &Path, cancel: &CancellationToken) -> Result<Scanned, Error> 
         if cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let many = match file.read(&mut piece) {
-            Ok(0) => break,
-            Ok(many) => many,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(failed(error)),
-        };
+        let many = read_some(&mut source, &mut piece).map_err(failed)?;
+        if many == 0 {
+            break;
+        }
         let read = &piece[..many];
-        scanner.feed(read, &mut |candidate| scanned.add(candidate));
-        scanned.count_lines(read);
+        scanner.feed(read, &mut |candidate| all.add(candidate));
+        all.count_lines(read);
         last = read[many - 1];
     }
-    scanner.finish(&mut |candidate| scanned.add(candidate));
-    scanned.lines += u64::from(last != b'\n');
-    Ok(scanned)
+    scanner.finish(&mut |candidate| all.add(candidate));
+    all.lines += u64::from(last != b'\n');
+    Ok(all)
 }
 
 impl Ops {
@@ -344,6 +389,20 @@ mod tests {
                 ]
             );
         }
+    }
+
+    #[test]
+    fn the_lines_of_a_large_file_are_found_again_across_its_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let noise = "a line of noise\n".repeat(PIECE / 16 - 2);
+        let written = format!("{noise}Token {A} here\n{noise}Token {B} there\n");
+        std::fs::write(&path, &written).unwrap();
+        let scanned = scan_file(&path, &CancellationToken::new()).unwrap();
+        assert!(written.len() > 2 * PIECE - 100);
+        // In another order than that of the file.
+        let said = scanned.excerpts(&[1, 0], &Input::File(path)).unwrap();
+        assert_eq!(said, ["Token ████████ there", "Token ████████ here"]);
     }
 
     #[test]

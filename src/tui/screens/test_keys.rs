@@ -70,10 +70,6 @@ pub struct Tried {
 
 /// What can happen on this screen.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "messages are moved once and never kept in numbers"
-)]
 pub enum Message {
     /// The screen came into sight.
     Entered,
@@ -204,9 +200,9 @@ pub const KEYS: &[Binding<State, Message>] = &[
     .hint(2, "revoke live")
     .when(has_live),
     Binding::looks(
-        "open",
+        "test",
         &[Key::code(KeyCode::Enter)],
-        "all about the key",
+        "all about the key under the cursor",
         Message::Leak(leak::Message::Open),
     )
     .hint(3, "open")

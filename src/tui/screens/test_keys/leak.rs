@@ -30,6 +30,8 @@ pub struct State {
     /// Where each key was found, masked.
     excerpts: HashMap<Fingerprint, String>,
     marks: HashSet<Fingerprint>,
+    /// Keys that were changed since they were asked about: what was said of them holds no longer.
+    changed: HashSet<Fingerprint>,
     browse: Browse,
     /// Lines read so far.
     lines: u64,
@@ -102,9 +104,12 @@ impl State {
     /// Whether there is anything to change.
     #[must_use]
     pub fn has_live(&self) -> bool {
-        self.findings()
-            .iter()
-            .any(|finding| finding.verdict.is_live())
+        self.findings().iter().any(|finding| self.is_live(finding))
+    }
+
+    /// Whether a key opens doors, as far as is known.
+    fn is_live(&self, finding: &Finding) -> bool {
+        finding.verdict.is_live() && !self.changed.contains(&finding.key.fingerprint)
     }
 
     /// `leak 8, not saved`.
@@ -149,8 +154,7 @@ impl State {
     fn chosen(&self) -> Option<Box<Case>> {
         let mut case = Box::new(self.case.clone()?);
         for finding in &mut case.findings {
-            finding.chosen =
-                finding.verdict.is_live() && self.marks.contains(&finding.key.fingerprint);
+            finding.chosen = self.is_live(finding) && self.marks.contains(&finding.key.fingerprint);
         }
         Some(case)
     }
@@ -406,6 +410,7 @@ fn take(state: &mut State, read: Read, cx: &mut Cx) {
     let first = state.case.is_none();
     let read_now = lines > state.lines;
     state.lines = lines;
+    state.changed.clear();
     if read_now {
         state.others = others + if first { 0 } else { state.others };
     }
@@ -440,6 +445,8 @@ fn responded(
     match cx.done(ticket, outcome) {
         Some(Ok((case, response))) => {
             state.take_case(*case, cx);
+            let changed = response.rows.iter().map(|row| row.key);
+            state.changed.extend(changed);
             cx.say(Tone::Good, plan::done(deed, &response));
             show_issued(response, cx);
         }

@@ -1,10 +1,15 @@
 //! What goes wrong in the middle of the answer to a leak: afterwards the database and what was written down agree.
 
+use tokenward::db::Db;
+use tokenward::db::compat::UserTable;
+use tokenward::db::connect::Settings;
+use tokenward::db::leaks::{self, Fate};
 use tokenward::ops::leak::{Deed, MOST_LIVE};
 use tokenward::ops::{Error, Mode};
 
-use super::{all_keys, case_of, judged, keys_of, words};
-use crate::ops::{SOMEBODY_WAITS, audit_lines, tokens_where, wait_until, with_users};
+use super::{all_keys, case_of, judged, keys_of, leak_lines, words};
+use crate::ops::{SOMEBODY_WAITS, tokens_where, wait_until, with_users};
+use crate::support::place::pool;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conflict_in_the_middle_takes_all_back_and_says_whose() {
@@ -30,7 +35,7 @@ async fn a_conflict_in_the_middle_takes_all_back_and_says_whose() {
             "{said}"
         );
         assert_eq!(all_keys(&place).await, before, "nothing was changed");
-        assert!(audit_lines(&place).is_empty());
+        assert!(leak_lines(&place).is_empty());
         assert!(case.done.is_empty());
         // Asked again, the rest goes.
         let mut again = case_of(&ops, &keys).await;
@@ -66,10 +71,10 @@ async fn of_two_administrators_at_the_same_leak_one_does_it_and_the_other_is_tol
         .one("SELECT count(DISTINCT leak) FROM tokenward.retired_key")
         .await;
     assert_eq!(leaks, 1);
-    assert_eq!(audit_lines(&place).len(), 50);
+    assert_eq!(leak_lines(&place).len(), 50);
 }
 
-/// The connection is cut while COMMIT waits: before the server made it, or after.
+/// The connection is cut while COMMIT waits, before the server made it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_lost_is_looked_up() {
     let place = with_users(2).await;
@@ -111,7 +116,7 @@ async fn an_answer_that_is_lost_is_looked_up() {
         "{error:?}"
     );
     assert_eq!(all_keys(&place).await, before);
-    let lines = audit_lines(&place);
+    let lines = leak_lines(&place);
     assert!(
         lines
             .iter()
@@ -142,7 +147,7 @@ async fn more_than_a_transaction_takes_is_refused_in_words() {
         .await
         .unwrap();
     assert_eq!(response.rows.len(), MOST_LIVE);
-    assert_eq!(audit_lines(&place).len(), MOST_LIVE);
+    assert_eq!(leak_lines(&place).len(), MOST_LIVE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,4 +177,24 @@ async fn who_may_not_write_it_down_may_not_do_it_and_a_reader_is_refused() {
         "{error:?}"
     );
     assert_eq!(keys_of(&place, [1]).await, keys);
+}
+
+/// What the look-up of a lost answer stands on.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_tells_what_became_of_a_transaction() {
+    let place = with_users(0).await;
+    let pool = pool(&place.url(), Settings::default());
+    let db = Db::open(pool, &UserTable::default()).await.unwrap();
+    let mut other = db.conn().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let committed = leaks::transaction_id(tx.conn()).await.unwrap();
+    let fate = leaks::find_fate(&mut other, &committed).await.unwrap();
+    assert_eq!(fate, Fate::Running);
+    tx.commit().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let taken_back = leaks::transaction_id(tx.conn()).await.unwrap();
+    tx.rollback().await.unwrap();
+    for (id, expected) in [(&committed, Fate::Committed), (&taken_back, Fate::Aborted)] {
+        assert_eq!(leaks::find_fate(&mut other, id).await.unwrap(), expected);
+    }
 }
