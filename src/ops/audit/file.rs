@@ -110,9 +110,9 @@ impl Private for std::fs::DirBuilder {
     }
 }
 
-/// More than the lines of one change take, and of those who append at the same moment.
+/// More than the lines of one change take, a leak's of a thousand keys too, and of those who append at the same moment.
 #[cfg(target_os = "linux")]
-const ROOM: i64 = 64 * 1024;
+const ROOM: i64 = 1024 * 1024;
 
 /// Sees to it that a full disk is met before the change and not after it, when its line has to be written. The room
 /// is taken beyond the file's end (fallocate(2), `FALLOC_FL_KEEP_SIZE`), where the line will go.
