@@ -81,7 +81,7 @@ enum Command {
     /// The private database: start, stop, status, url, drop
     #[command(subcommand)]
     Private(private::Command),
-    /// What was done from this machine
+    /// Who did what to whom, and whether that is as it was written
     Audit(audit::Args),
     /// Make tokenward's own tables: all optional on Django's database
     Migrate(migrate::Args),

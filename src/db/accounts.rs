@@ -45,9 +45,9 @@ pub type AccountRow = (AccountColumns, Vec<String>);
 pub(super) fn account((row, groups): AccountRow) -> Account {
     Account {
         id: row.id.0,
-        username: row.username,
-        email: row.email,
-        full_name: [row.first_name, row.last_name].join(" ").trim().to_owned(),
+        username: row.username.into(),
+        email: row.email.into(),
+        full_name: Account::full_name(&row.first_name, &row.last_name),
         is_active: row.is_active,
         groups,
     }

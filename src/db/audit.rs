@@ -26,24 +26,32 @@ pub struct Context<'a> {
     pub grace: Option<Moment>,
 }
 
-/// Tells the triggers who makes the change, until the end of the transaction.
+/// Tells the triggers who makes the change, until the end of the transaction. Gives whether there still is an audit: our
+/// schema can be dropped while a program runs.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn set_context(conn: &mut Conn, context: &Context<'_>) -> Result<(), Error> {
+pub async fn set_context(conn: &mut Conn, context: &Context<'_>) -> Result<bool, Error> {
     let text = |value: Option<String>| value.unwrap_or_default();
     // Settings have no word in Diesel's language.
-    diesel::sql_query(
+    let row: Told = diesel::sql_query(
         "SELECT set_config('tokenward.actor', $1, true), set_config('tokenward.verb', $2, true), \
-                set_config('tokenward.leak', $3, true), set_config('tokenward.grace', $4, true)",
+                set_config('tokenward.leak', $3, true), set_config('tokenward.grace', $4, true), \
+                to_regclass('tokenward.audit') IS NOT NULL AS is_there",
     )
     .bind::<Text, _>(context.actor.to_string())
     .bind::<Text, _>(context.verb)
     .bind::<Text, _>(text(context.leak.map(|leak| leak.to_string())))
     .bind::<Text, _>(text(context.grace.map(Moment::micros_utc)))
-    .execute(conn)
+    .get_result(conn)
     .await?;
-    Ok(())
+    Ok(row.is_there)
+}
+
+#[derive(QueryableByName)]
+struct Told {
+    #[diesel(sql_type = Bool)]
+    is_there: bool,
 }
 
 /// Writes lines; their time is the database's own.

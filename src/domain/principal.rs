@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use thiserror::Error;
 
 use super::moment::Moment;
@@ -18,21 +19,34 @@ pub enum Presented {
     Knox(KnoxKey),
 }
 
-/// What is told of a user to those who act for him.
+/// What is told of a user to those who act for him. Short texts stand in it without memory of their own: it is made at
+/// every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Primary key.
     pub id: UserId,
     /// What the person logs in with. Outside text.
-    pub username: String,
+    pub username: CompactString,
     /// E-mail address, or empty.
-    pub email: String,
+    pub email: CompactString,
     /// First and last name joined and trimmed (Django, `AbstractUser.get_full_name`), or empty.
-    pub full_name: String,
+    pub full_name: CompactString,
     /// `false` refuses every request of this user.
     pub is_active: bool,
     /// The names of his groups, sorted (`django.contrib.auth`); none on a site with another user model.
     pub groups: Vec<String>,
+}
+
+impl Account {
+    /// A first and a last name as one (`AbstractUser.get_full_name`).
+    #[must_use]
+    pub fn full_name(first: &str, last: &str) -> CompactString {
+        match (first, last) {
+            // What most have, without memory for the joined text.
+            (name, "") | ("", name) => name.trim().into(),
+            (first, last) => [first, last].join(" ").trim().into(),
+        }
+    }
 }
 
 /// Who stands behind a key that is good.

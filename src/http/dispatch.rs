@@ -134,7 +134,7 @@ where
         }
     };
     if route.answers == Answers::Introspect {
-        return introspection::answer(app, route, head, body).await;
+        return Box::pin(introspection::answer(app, route, head, body)).await;
     }
     match negotiated(route, head) {
         Ok(style) => {

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
@@ -48,7 +49,7 @@ pub struct Record {
     /// How it ended.
     pub outcome: Outcome,
     /// The user's name, if one was recognised.
-    pub user: Option<Box<str>>,
+    pub user: Option<CompactString>,
     /// Why it was refused, for the log.
     pub reason: Option<Cow<'static, str>>,
 }

@@ -1,6 +1,9 @@
 //! The request log as a feed: one line a request, kept in a bounded list until its reader takes them all. A request
 //! never waits for the reader: where the list is full, its line is counted instead of kept.
 //!
+//! Short texts stand in the line itself: a line is made by one thread and dropped by another, and memory that changes
+//! hands costs more than the copy.
+//!
 //! The list has one reader: the Listener screen, or the writer of `tokenward serve`.
 
 use std::borrow::Cow;
@@ -10,6 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use compact_str::CompactString;
 use hyper::{Method, StatusCode};
 
 use super::stats::{Stats, Summary};
@@ -30,11 +34,11 @@ pub struct Line {
     /// The method.
     pub method: Method,
     /// The path as sent, escapes and all, its end left out where it is long. From outside: not safe to print.
-    pub path: Box<str>,
+    pub path: CompactString,
     /// The answer's status.
     pub status: StatusCode,
     /// The user's name, if one was recognised. From outside: not safe to print.
-    pub user: Option<Box<str>>,
+    pub user: Option<CompactString>,
     /// From the end of the headers to the answer.
     pub took: Duration,
     /// Why it was refused, in words for the log.
@@ -159,7 +163,7 @@ impl Feed {
 }
 
 /// As much of `path` as a line keeps.
-pub(super) fn kept_path(path: &str) -> Box<str> {
+pub(super) fn kept_path(path: &str) -> CompactString {
     path[..path.floor_char_boundary(LONGEST_PATH)].into()
 }
 

@@ -2,6 +2,7 @@
 //! (`dispatch`). Only shapes are translated here.
 
 use std::borrow::Cow;
+use std::pin::pin;
 
 use hyper::http::request::Parts;
 
@@ -12,7 +13,8 @@ use super::stats::{Endpoint, Outcome};
 
 impl Service for App {
     async fn answer(&self, head: &Parts, body: Body, peer: Peer) -> Answer {
-        let read = async { body.collect().await.map_err(Unreadable::status) };
+        // Pinned here, so that what it is handed through holds a pointer and not the room to read a body.
+        let read = pin!(async { body.collect().await.map_err(Unreadable::status) });
         let (response, record) = dispatch::answer(self, head, read, peer.client).await;
         let outcome = match record.reason {
             // A wrong password is 400 in Django.
@@ -23,9 +25,7 @@ impl Service for App {
         let record = Record {
             endpoint: record.endpoint.map_or(Endpoint::Other, Endpoint::Route),
             outcome,
-            user: record
-                .account
-                .map(|account| account.username.as_str().into()),
+            user: record.account.map(|account| account.username.clone()),
             reason,
         };
         Answer { response, record }

@@ -126,38 +126,8 @@ impl Gate {
             return judge(presented, entry);
         }
         inner.look_ups.fetch_add(1, Relaxed);
-        let found = inner.lookup.find(presented.clone()).await?;
-        let now = Moment::now();
-        let holder = match (&found.holder, presented) {
-            (None, Presented::Drf(_)) => return Err(Denied::InvalidToken.into()),
-            (Some(holder), _)
-                if !has_ended(holder.expiry, now) && !has_ended(holder.other_expiry, now) =>
-            {
-                holder
-            }
-            // Knox deletes what has expired when it comes by; also of others whose keys begin alike.
-            (None | Some(_), Presented::Knox(key)) if inner.ops.has_knox() => {
-                return inner.ops.knox_verify(key).await;
-            }
-            (None | Some(_), Presented::Drf(_) | Presented::Knox(_)) => {
-                return Err(Denied::InvalidToken.into());
-            }
-        };
-        inner.known.remember(mark, &found);
-        let Holder {
-            account,
-            created,
-            expiry,
-            other_expiry: _,
-        } = holder.clone();
-        judge(
-            presented,
-            Entry {
-                account,
-                created,
-                expiry,
-            },
-        )
+        // On the heap, for a request with a known key shall not carry the room for a look-up.
+        Box::pin(inner.look_up(presented, mark)).await
     }
 
     /// Whose key it was, if this process has replaced or deleted it since the gate was opened.
@@ -180,6 +150,44 @@ impl Gate {
             hits: self.inner.hits.load(Relaxed),
             look_ups: self.inner.look_ups.load(Relaxed),
         }
+    }
+}
+
+impl Inner {
+    /// Asks the database, and remembers what it says.
+    async fn look_up(&self, presented: &Presented, mark: Mark) -> Result<Principal, Error> {
+        let found = self.lookup.find(presented.clone()).await?;
+        let now = Moment::now();
+        let holder = match (&found.holder, presented) {
+            (None, Presented::Drf(_)) => return Err(Denied::InvalidToken.into()),
+            (Some(holder), _)
+                if !has_ended(holder.expiry, now) && !has_ended(holder.other_expiry, now) =>
+            {
+                holder
+            }
+            // Knox deletes what has expired when it comes by; also of others whose keys begin alike.
+            (None | Some(_), Presented::Knox(key)) if self.ops.has_knox() => {
+                return self.ops.knox_verify(key).await;
+            }
+            (None | Some(_), Presented::Drf(_) | Presented::Knox(_)) => {
+                return Err(Denied::InvalidToken.into());
+            }
+        };
+        self.known.remember(mark, &found);
+        let Holder {
+            account,
+            created,
+            expiry,
+            other_expiry: _,
+        } = holder.clone();
+        judge(
+            presented,
+            Entry {
+                account,
+                created,
+                expiry,
+            },
+        )
     }
 }
 

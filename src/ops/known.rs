@@ -32,7 +32,7 @@ use crate::domain::principal::Presented;
 use crate::domain::token::Fingerprint;
 use crate::domain::user::UserId;
 pub(super) use packed::Entry;
-use packed::Packed;
+use packed::{Header, Packed};
 
 /// What finds an entry: half of the SHA-256 of the kind and text of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -152,10 +152,15 @@ impl Known {
         }
         let packed = self.entries.get(&mark)?;
         let header = packed.header()?;
-        let counts = header.stamp >= self.for_all.load(SeqCst)
-            && header.stamp >= self.note(header.user).load(SeqCst)
-            && header.until.is_none_or(|until| now() < until);
+        let counts = self.is_fresh(header) && header.until.is_none_or(|until| now() < until);
         counts.then(|| packed.unpack()).flatten()
+    }
+
+    /// Whether nothing newer than the entry is noted. Where nothing at all has changed since, no note need be fetched
+    /// from memory.
+    fn is_fresh(&self, Header { stamp, user, .. }: Header) -> bool {
+        stamp >= self.changes.load(SeqCst)
+            || stamp >= self.for_all.load(SeqCst) && stamp >= self.note(user).load(SeqCst)
     }
 
     /// The stamp for a question that is about to be sent.

@@ -61,7 +61,7 @@ impl Ops {
         }
         let aim = Aim {
             id: account.id,
-            username: account.username.clone(),
+            username: account.username.as_str().to_owned(),
             seen: None,
         };
         match self.generate(&aim, Mode::Apply).await {

@@ -1,5 +1,6 @@
 //! The built program, run as people and scripts run it: what it writes where, and how it ends.
 
+mod audit;
 mod bare;
 mod leak;
 mod private;

@@ -1,15 +1,14 @@
 //! The main job by keys alone, in a terminal as people have it, large and small: find a user, generate, copy,
 //! regenerate, see the old key dead and the new one live, revoke, backfill the rest, read the audit, quit. After each
-//! step the database and the audit file are asked, not the screen.
+//! step the database is asked, the audit in it too, not the screen.
 
 mod leak;
 mod listener;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tokenward::domain::audit::{Entry, Verb};
-use tokenward::ops::{AuditLog, AuditQuery};
+use tokenward::domain::audit::Verb;
 
 use crate::support::place::{self, Place};
 use crate::support::pty::{Setting, Terminal};
@@ -29,7 +28,6 @@ const USERS: i64 = 40;
 struct Console {
     place: Place,
     terminal: Terminal,
-    audit: PathBuf,
 }
 
 impl Console {
@@ -59,11 +57,7 @@ impl Console {
             .with("XDG_STATE_HOME", &state);
         let terminal = Terminal::start(Path::new(PROGRAM), &[], &setting, rows, columns);
         terminal.wait_for(&["erin", "user001"]);
-        Self {
-            place,
-            terminal,
-            audit: state.join("tokenward/audit.jsonl"),
-        }
+        Self { place, terminal }
     }
 
     /// One key, then what it brings.
@@ -112,17 +106,9 @@ impl Console {
     /// Waits until the newest line of the audit is about `what` to `whom`.
     fn audited(&self, what: Verb, whom: &str, key: Option<&str>) {
         let begun = Instant::now();
-        let query = AuditQuery {
-            limit: 1,
-            ..AuditQuery::default()
-        };
-        let newest = || -> Option<Entry> {
-            let entries = AuditLog::at(self.audit.clone()).read(&query).unwrap();
-            entries.into_iter().next()
-        };
         let prefix = key.map(|key| key[..8].to_owned());
         loop {
-            let entry = newest();
+            let entry = self.place.audit().pop();
             let fits = entry.as_ref().is_some_and(|entry| {
                 entry.what == what
                     && entry.whom == whom

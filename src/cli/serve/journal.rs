@@ -105,18 +105,20 @@ impl Clock {
 fn people(out: &mut String, line: &Line, at: &str) {
     let user = line.user.as_deref().unwrap_or("-");
     let micros = line.took.as_micros();
-    let _ = write!(
-        out,
-        "{at} {} {} {} {} user={} ms={}.{:03} id={}",
-        line.client,
-        text::safe(line.method.as_str()),
-        word(&line.path),
-        line.status.as_u16(),
-        word(user),
-        micros / 1_000,
-        micros % 1_000,
-        line.id,
-    );
+    let _ = write!(out, "{at} {} ", line.client);
+    for part in [
+        &text::safe(line.method.as_str()),
+        " ",
+        &word(&line.path),
+        " ",
+        line.status.as_str(),
+        " user=",
+        &word(user),
+    ] {
+        out.push_str(part);
+    }
+    let _ = write!(out, " ms={}.{:03} id=", micros / 1_000, micros % 1_000);
+    out.extend(line.id.digits().map(char::from));
     if let Some(reason) = &line.reason {
         let _ = write!(out, " reason={}", quoted(reason));
     }
@@ -140,8 +142,11 @@ fn json(out: &mut String, line: &Line, at: &str) {
 
 /// `text` as one word: in quotes where it would be more than one, or be taken for the end of one.
 fn word(text: &str) -> Cow<'_, str> {
-    let plain = !text.is_empty() && !text.contains([' ', '"', '=', '\\']);
-    if plain {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\');
+    if !text.is_empty() && text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    if !text.is_empty() && !text.contains([' ', '"', '=', '\\']) {
         text::safe(text)
     } else {
         Cow::Owned(quoted(text))

@@ -101,6 +101,7 @@ impl Call<'_> {
             let answer = self.style.unauthorized(&self.route.challenge, sentence);
             return self.done(answer, Reason::NoCredentials);
         }
+        // What writes or reads a body is on the heap: a request that only shows a key is moved with all the room it has.
         match (self.act(), &caller) {
             (Act::Options, _) => {
                 let metadata = options::metadata(self.route);
@@ -110,13 +111,16 @@ impl Call<'_> {
                 let body = whoami(principal, key);
                 self.well(&caller, self.style.json(StatusCode::OK, body))
             }
-            (Act::Obtain, _) => self.obtain(body).await,
-            (Act::KnoxLogin, Caller::Person(account)) => self.knox_login(&caller, account).await,
+            (Act::Obtain, _) => Box::pin(self.obtain(body)).await,
+            (Act::KnoxLogin, Caller::Person(account)) => {
+                Box::pin(self.knox_login(&caller, account)).await
+            }
             (Act::KnoxLogout, Caller::Holder(principal, _)) => {
-                self.knox_logout(&caller, &principal.token).await
+                Box::pin(self.knox_logout(&caller, &principal.token)).await
             }
             (Act::KnoxLogoutAll, Caller::Holder(principal, _)) => {
-                let ended = self.app.ops.knox_logout_all(principal.account.id).await;
+                let logout = self.app.ops.knox_logout_all(principal.account.id);
+                let ended = Box::pin(logout).await;
                 self.ended(&caller, ended)
             }
             // What is left besides a wrong method cannot be: each view's authentication gives the caller it needs.

@@ -142,7 +142,7 @@ impl Scanner {
                     }
                 }
                 Place::Head => {
-                    let Some(end) = bytes[at..].iter().position(|byte| *byte == b'\n') else {
+                    let Some(end) = memchr::memchr(b'\n', &bytes[at..]) else {
                         self.line.push(&bytes[at..]);
                         self.head += bytes.len() - at;
                         return Found::Fine;

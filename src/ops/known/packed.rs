@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use uuid::Uuid;
 
 use crate::db::lookup::Holder;
@@ -65,9 +66,11 @@ impl Packed {
         put_moment(&mut bytes, holder.expiry);
         put_moment(&mut bytes, Some(holder.created));
         bytes.push(u8::from(account.is_active));
-        for text in [&account.username, &account.email, &account.full_name]
+        let texts = [&account.username, &account.email, &account.full_name];
+        for text in texts
+            .map(CompactString::as_str)
             .into_iter()
-            .chain(&account.groups)
+            .chain(account.groups.iter().map(String::as_str))
         {
             put_text(&mut bytes, text);
         }
@@ -85,10 +88,14 @@ impl Packed {
         let expiry = reader.moment()?;
         let created = reader.moment()??;
         let is_active = reader.byte()? == 1;
-        let (username, email, full_name) = (reader.text()?, reader.text()?, reader.text()?);
+        let (username, email, full_name) = (
+            reader.text()?.into(),
+            reader.text()?.into(),
+            reader.text()?.into(),
+        );
         let mut groups = Vec::new();
         while !reader.0.is_empty() {
-            groups.push(reader.text()?);
+            groups.push(reader.text()?.to_owned());
         }
         Some(Entry {
             account: Account {
@@ -132,7 +139,7 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
 
 struct Reader<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn header(&mut self) -> Option<Header> {
         let stamp = u64::from_le_bytes(self.array()?);
         let user = match self.byte()? {
@@ -156,14 +163,14 @@ impl Reader<'_> {
         })
     }
 
-    fn text(&mut self) -> Option<String> {
+    fn text(&mut self) -> Option<&'a str> {
         let length = match self.byte()? {
             u8::MAX => usize::try_from(u32::from_le_bytes(self.array()?)).ok()?,
             short => usize::from(short),
         };
         let (text, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        std::str::from_utf8(text).ok().map(str::to_owned)
+        std::str::from_utf8(text).ok()
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -198,9 +205,9 @@ mod tests {
                 let holder = Holder {
                     account: Account {
                         id,
-                        username: text.to_owned(),
-                        email: "y".repeat(255),
-                        full_name: "z".repeat(254),
+                        username: text.into(),
+                        email: "y".repeat(255).into(),
+                        full_name: "z".repeat(254).into(),
                         is_active: expiry.is_none(),
                         groups,
                     },

@@ -16,9 +16,9 @@ fn found(user: i32, stamp: Stamp) -> Found {
         holder: Some(Holder {
             account: Account {
                 id: UserId::Int4(user),
-                username: format!("user{user}"),
-                email: String::new(),
-                full_name: String::new(),
+                username: format!("user{user}").into(),
+                email: "".into(),
+                full_name: "".into(),
                 is_active: true,
                 groups: Vec::new(),
             },
@@ -229,7 +229,7 @@ fn no_interleaving_lets_an_old_answer_count() {
                             std::thread::yield_now();
                         }
                         if let Some(holder) = &mut found.holder {
-                            holder.account.email = version.to_string();
+                            holder.account.email = version.to_string().into();
                         }
                         known.remember(mark(&key), &found);
                     }

@@ -463,6 +463,8 @@ async fn new_keys_that_nobody_could_read_are_told_of() {
 #[tokio::test]
 async fn a_full_disk_under_the_audit_is_met_before_anything_is_changed() {
     let place = place::fresh().await;
+    // Else the audit is in the database.
+    place.sql("DROP SCHEMA tokenward CASCADE").await;
     users(&place, &["ann", "bea"]).await;
     give(&place, "ann", KEY).await;
     let program = Program::on(&place);

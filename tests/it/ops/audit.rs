@@ -291,6 +291,27 @@ async fn who_got_his_rights_since_is_told_and_migrate_lets_him_in() {
     assert_eq!(super::migrations::apply(&place).await.unwrap(), [""; 0]);
 }
 
+/// As when `tokenward migrate --undo` runs beside a listener.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_dropped_meanwhile_leaves_the_file() {
+    let (place, ops) = with_lines(2).await;
+    let (one, two) = (aim(&ops, "user1").await, aim(&ops, "user2").await);
+    place.sql("DROP SCHEMA tokenward CASCADE").await;
+    ops.reveal(&one, Purpose::Show).await.unwrap();
+    ops.regenerate(&one, Mode::DryRun).await.unwrap();
+    ops.regenerate(&one, Mode::Apply).await.unwrap();
+    ops.revoke(&two, Mode::Apply).await.unwrap();
+    assert_eq!(
+        audit_lines(&place),
+        [
+            "show user1: done",
+            "regenerate user1: done",
+            "revoke user2: done"
+        ]
+    );
+    assert_eq!(place.audit_file().len(), 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_make_one_chain() {
     const EACH: u32 = 50;

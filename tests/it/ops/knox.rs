@@ -38,7 +38,7 @@ async fn rows_of(place: &Place, user: u32) -> i64 {
 
 async fn whose(ops: &Ops, key: &KnoxKey) -> Result<String, Denied> {
     match ops.knox_verify(key).await {
-        Ok(principal) => Ok(principal.account.username.clone()),
+        Ok(principal) => Ok(principal.account.username.to_string()),
         Err(Error::Denied(why)) => Err(why),
         Err(other) => panic!("{other:?}"),
     }
@@ -47,9 +47,9 @@ async fn whose(ops: &Ops, key: &KnoxKey) -> Result<String, Denied> {
 fn account(ops_id: u32) -> Account {
     Account {
         id: UserId::Int4(i32::try_from(ops_id).unwrap()),
-        username: format!("user{ops_id}"),
-        email: String::new(),
-        full_name: String::new(),
+        username: format!("user{ops_id}").into(),
+        email: "".into(),
+        full_name: "".into(),
         is_active: true,
         groups: Vec::new(),
     }
@@ -107,8 +107,8 @@ async fn a_principal_is_told_with_groups_and_full_name() {
     let found = place.ops().await.knox_verify(&presented).await.unwrap();
     let expected = Principal {
         account: Arc::new(Account {
-            email: "a@x.test".to_owned(),
-            full_name: "Ann Lee".to_owned(),
+            email: "a@x.test".into(),
+            full_name: "Ann Lee".into(),
             groups: vec!["editors".to_owned(), "writers".to_owned()],
             ..account(2)
         }),

@@ -264,10 +264,10 @@ async fn who_cannot_write_it_down_may_not_do_it() {
     })
     .await;
     let table = with_users(2).await;
-    let full = "CREATE FUNCTION full() RETURNS trigger LANGUAGE plpgsql AS \
+    let no_room = "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS \
                 $$ BEGIN RAISE 'no room'; END $$; \
-                CREATE TRIGGER full BEFORE INSERT ON tokenward.audit EXECUTE FUNCTION full()";
-    nothing_is_done(&table, full, |said| {
+                CREATE TRIGGER no_room BEFORE INSERT ON tokenward.audit FOR EACH ROW EXECUTE FUNCTION no_room()";
+    nothing_is_done(&table, no_room, |said| {
         said.starts_with("the audit in tokenward.audit could not be written")
             && said.ends_with(" was not done")
     })

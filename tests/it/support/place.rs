@@ -102,10 +102,16 @@ impl Place {
         format!("{}_{name}", self.name)
     }
 
+    /// How its owner reaches it.
+    pub fn config(&self) -> Config {
+        let mut config = self.administrator.clone();
+        config.dbname(&self.name).application_name("a test");
+        config
+    }
+
     /// A connection of the owner's.
     pub async fn client(&self) -> Client {
-        let mut config = self.administrator.clone();
-        client(config.dbname(&self.name).application_name("a test")).await
+        client(&self.config()).await
     }
 
     /// Runs statements as owner.
@@ -131,11 +137,7 @@ impl Place {
 
     /// What was written down, oldest first: in the database, then in the file.
     pub fn audit(&self) -> Vec<Entry> {
-        let (name, config) = (&self.name, self.administrator);
-        let mut entries: Vec<Entry> = std::thread::scope(|scope| {
-            let shared = || block_on(shared_audit(config.clone().dbname(name)));
-            scope.spawn(shared).join().unwrap()
-        });
+        let mut entries = audit_in(&self.config());
         entries.extend(self.audit_file());
         entries
     }
@@ -216,7 +218,15 @@ impl Drop for Place {
     }
 }
 
-/// The lines in the database, oldest first; none where there is no audit.
+/// The lines in a database, oldest first. Asked on a thread and a runtime of its own: a test may not wait where it asks.
+pub fn audit_in(config: &Config) -> Vec<Entry> {
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| block_on(shared_audit(config)));
+        asked.join().unwrap()
+    })
+}
+
+/// None where there is no audit.
 async fn shared_audit(config: &Config) -> Vec<Entry> {
     let client = client(config).await;
     let there = "SELECT to_regclass('tokenward.audit') IS NOT NULL";

@@ -1,6 +1,6 @@
 //! The built program, run in a home of its own with nothing of this process's environment but `PATH`.
 
-use std::fs::{Permissions, create_dir_all, read_to_string, set_permissions, write};
+use std::fs::{Permissions, create_dir_all, set_permissions, write};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -8,14 +8,18 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokenward::domain::audit::Entry;
+use tokenward::ops::{AuditLog, AuditQuery};
 
 use super::folder;
-use super::place::Place;
+use super::place::{Place, audit_in};
 
 /// A home folder, and what the program's environment holds.
 pub struct Program {
     home: TempDir,
     variables: Vec<(String, String)>,
+    /// The database whose audit it writes.
+    place: Option<tokio_postgres::Config>,
 }
 
 /// How a run ended.
@@ -35,12 +39,16 @@ impl Program {
         Self {
             home: folder(),
             variables: Vec::new(),
+            place: None,
         }
     }
 
     /// The program in an empty home, working on `place`.
     pub fn on(place: &Place) -> Self {
-        Self::new().with("DATABASE_URL", place.url().expose())
+        Self {
+            place: Some(place.config()),
+            ..Self::new().with("DATABASE_URL", place.url().expose())
+        }
     }
 
     /// The same with the variable `name` set.
@@ -63,20 +71,21 @@ impl Program {
         path
     }
 
-    /// The audit, oldest first: what was done, to whom, and the first characters of the key.
+    /// The audit, that of the database before the file, oldest first: what was done, to whom, and the first characters of
+    /// the key.
     pub fn audit(&self) -> Vec<(String, String, String)> {
-        let text = read_to_string(self.path("state/tokenward/audit.jsonl")).unwrap_or_default();
-        let word = |entry: &Value, name: &str| entry[name].as_str().unwrap_or("-").to_owned();
-        text.lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap())
-            .map(|entry| {
-                (
-                    word(&entry, "what"),
-                    word(&entry, "whom"),
-                    word(&entry, "key"),
-                )
-            })
-            .collect()
+        let file = AuditLog::at(self.path("state/tokenward/audit.jsonl"));
+        let query = AuditQuery {
+            limit: 10_000,
+            ..AuditQuery::default()
+        };
+        let mut entries = self.place.as_ref().map_or_else(Vec::new, audit_in);
+        entries.extend(file.read(&query).unwrap().into_iter().rev());
+        let word = |entry: Entry| {
+            let key = entry.key.unwrap_or_else(|| "-".to_owned());
+            (entry.what.name().to_owned(), entry.whom, key)
+        };
+        entries.into_iter().map(word).collect()
     }
 
     /// The program with `words` as its arguments, ready to be started.

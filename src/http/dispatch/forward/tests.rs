@@ -8,9 +8,9 @@ use crate::domain::user::UserId;
 fn told(username: &str, groups: &[&str]) -> Vec<(String, String)> {
     let account = Account {
         id: UserId::Int8(17),
-        username: username.to_owned(),
-        email: "ż@example.test".to_owned(),
-        full_name: "Żółć Ćma".to_owned(),
+        username: username.into(),
+        email: "ż@example.test".into(),
+        full_name: "Żółć Ćma".into(),
         is_active: true,
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
     };

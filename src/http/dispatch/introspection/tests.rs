@@ -9,9 +9,9 @@ use crate::domain::user::UserId;
 fn an_active_token_is_told_as_rfc_7662_names_it() {
     let account = Account {
         id: UserId::Int4(17),
-        username: "al\"ice".to_owned(),
-        email: String::new(),
-        full_name: String::new(),
+        username: "al\"ice".into(),
+        email: "".into(),
+        full_name: "".into(),
         is_active: true,
         groups: Vec::new(),
     };

@@ -6,9 +6,9 @@ use crate::domain::user::UserId;
 fn principal(username: &str, token: Holds) -> Principal {
     let account = Account {
         id: UserId::Int4(17),
-        username: username.to_owned(),
-        email: String::new(),
-        full_name: String::new(),
+        username: username.into(),
+        email: "".into(),
+        full_name: "".into(),
         is_active: true,
         groups: Vec::new(),
     };
