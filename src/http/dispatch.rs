@@ -8,6 +8,7 @@ mod record;
 mod view;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION};
@@ -78,6 +79,11 @@ impl App {
         let all = self.routes.all().iter();
         let lost = all.filter(|route| !self.has_knox() && needs_knox(route));
         lost.map(|route| route.path.as_str())
+    }
+
+    /// Notes that somebody at `client` called with a retired key of `username`, and gives how often that was.
+    pub(super) fn note_caller(&self, username: &Arc<str>, client: IpAddr) -> u64 {
+        self.gate.note_caller(username, client)
     }
 
     fn has_knox(&self) -> bool {

@@ -52,6 +52,8 @@ pub struct Record {
     pub user: Option<CompactString>,
     /// Why it was refused, for the log.
     pub reason: Option<Cow<'static, str>>,
+    /// It showed a retired key: how often that user's were shown from this address.
+    pub retired_calls: Option<u64>,
 }
 
 impl Record {
@@ -63,6 +65,7 @@ impl Record {
             outcome,
             user: None,
             reason: None,
+            retired_calls: None,
         }
     }
 }
@@ -143,6 +146,9 @@ pub(super) async fn answer<S: Service>(
     server
         .stats
         .count(record.endpoint, record.outcome, status, took);
+    if record.retired_calls.is_some() {
+        server.stats.count_retired();
+    }
     // Probes come every second and say nothing while all is well.
     if record.endpoint != Endpoint::Health || record.outcome != Outcome::Ok {
         server.feed.offer(|| Line {
@@ -154,6 +160,7 @@ pub(super) async fn answer<S: Service>(
             user: record.user,
             took,
             reason: record.reason,
+            retired_calls: record.retired_calls,
             id,
         });
     }

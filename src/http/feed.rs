@@ -43,6 +43,8 @@ pub struct Line {
     pub took: Duration,
     /// Why it was refused, in words for the log.
     pub reason: Option<Cow<'static, str>>,
+    /// It showed a retired key: how often that user's were shown from this address since the start.
+    pub retired_calls: Option<u64>,
     /// As in the answer's `X-Request-Id`.
     pub id: RequestId,
 }
@@ -181,6 +183,7 @@ mod tests {
             user: None,
             took: Duration::from_millis(1),
             reason: None,
+            retired_calls: None,
             id: RequestId::new(1),
         }
     }

@@ -29,6 +29,8 @@ const TEXT_FORMAT: HeaderValue =
 
 /// The counter of answers, without the `_total` that all counters have.
 const AUTH: &str = "tokenward_auth";
+/// The counter of requests with a retired key.
+const RETIRED: &str = "tokenward_retired";
 
 /// Answers `/metrics`; a listener of its own serves it.
 #[derive(Debug)]
@@ -60,9 +62,11 @@ impl Metrics {
         encode_registry(&mut out, &self.registry)?;
         // `prometheus-client` writes OpenMetrics, where a counter's description leaves `_total` out. It is the only
         // thing in which what we write differs from the older format.
-        for about in ["# HELP ", "# TYPE "] {
-            let (open, plain) = (format!("{about}{AUTH} "), format!("{about}{AUTH}_total "));
-            out = out.replacen(&open, &plain, 1);
+        for name in [AUTH, RETIRED] {
+            for about in ["# HELP ", "# TYPE "] {
+                let (open, plain) = (format!("{about}{name} "), format!("{about}{name}_total "));
+                out = out.replacen(&open, &plain, 1);
+            }
         }
         Ok(out)
     }
@@ -108,6 +112,12 @@ impl Collector for Source {
                 }
             }
         }
+        ConstCounter::new(self.stats.retired()).encode(encoder.encode_descriptor(
+            RETIRED,
+            "Requests refused because they showed a key that was replaced or revoked",
+            None,
+            MetricType::Counter,
+        )?)?;
         let durations = self.stats.durations();
         encoder
             .encode_descriptor(

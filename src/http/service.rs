@@ -22,11 +22,14 @@ impl Service for App {
             _ => Outcome::of(response.status()),
         };
         let reason = reason(&record);
+        let retired_calls = record.retired.as_ref();
+        let retired_calls = retired_calls.map(|name| self.note_caller(name, peer.client));
         let record = Record {
             endpoint: record.endpoint.map_or(Endpoint::Other, Endpoint::Route),
             outcome,
             user: record.account.map(|account| account.username.clone()),
             reason,
+            retired_calls,
         };
         Answer { response, record }
     }

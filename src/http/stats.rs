@@ -137,6 +137,8 @@ pub const STATUSES: [u16; 7] = [200, 301, 400, 401, 405, 429, 503];
 #[derive(Debug, Default)]
 pub struct Stats {
     shards: [Shard; SHARDS],
+    /// Requests with a retired key; rare enough for one counter.
+    retired: AtomicU64,
     past: Mutex<Past>,
 }
 
@@ -206,6 +208,16 @@ impl Stats {
             .position(|known| *known == status.as_u16())
             .unwrap_or(STATUSES.len());
         shard.statuses[known].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request with a retired key.
+    pub(super) fn count_retired(&self) {
+        self.retired.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many showed a retired key.
+    pub(super) fn retired(&self) -> u64 {
+        self.retired.load(Ordering::Relaxed)
     }
 
     /// How many answers of `endpoint` ended in `outcome`.

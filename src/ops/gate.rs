@@ -1,6 +1,10 @@
 //! The gate: whose key is this, from memory where Postgres promises to tell of changes, else from the database. The
 //! listener asks it for every request.
 
+mod callers;
+mod names;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -13,8 +17,11 @@ use crate::db::changes::{self, Heard};
 use crate::db::lookup::{self, Holder, Lookup};
 use crate::domain::moment::Moment;
 use crate::domain::principal::{Denied, Holds, Presented, Principal};
-use crate::domain::token::{DrfKey, Fingerprint};
+use crate::domain::token::DrfKey;
 use crate::text;
+pub use callers::Caller;
+use callers::Callers;
+use names::Names;
 
 /// How large and how patient a gate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +66,8 @@ pub struct GateStats {
     pub hits: u64,
     /// Keys that the database was asked for.
     pub look_ups: u64,
+    /// How often it was asked whose refused keys were.
+    pub name_questions: u64,
 }
 
 /// The gate; cheap to clone. Its connections and tasks end with the last clone.
@@ -72,6 +81,8 @@ struct Inner {
     ops: Ops,
     known: Arc<Known>,
     lookup: Lookup,
+    names: Names,
+    callers: Callers,
     listening: JoinHandle<()>,
     hits: AtomicU64,
     look_ups: AtomicU64,
@@ -100,12 +111,15 @@ impl Gate {
             },
             move || stamps.stamp(),
         );
+        let names = Names::start(ops, Arc::clone(&known));
         let listening = tokio::spawn(listen(ops.clone(), Arc::clone(&known)));
         Self {
             inner: Arc::new(Inner {
                 ops: ops.clone(),
                 known,
                 lookup,
+                names,
+                callers: Callers::default(),
                 listening,
                 hits: AtomicU64::new(0),
                 look_ups: AtomicU64::new(0),
@@ -130,10 +144,21 @@ impl Gate {
         Box::pin(inner.look_up(presented, mark)).await
     }
 
-    /// Whose key it was, if this process has replaced or deleted it since the gate was opened.
+    /// Whose key it was that was just refused, if our schema or this process remembers and tells in time.
+    pub async fn retired(&self, key: &DrfKey) -> Option<Arc<str>> {
+        self.inner.names.whose(key).await
+    }
+
+    /// Notes that somebody at `address` called with a retired key of `username`, and gives how often that was.
     #[must_use]
-    pub fn retired(&self, key: &DrfKey) -> Option<Arc<str>> {
-        self.inner.known.retired(Fingerprint::of(key))
+    pub fn note_caller(&self, username: &Arc<str>, address: IpAddr) -> u64 {
+        self.inner.callers.note(username, address, Moment::now())
+    }
+
+    /// Who still calls with a retired key, and from where; the last one first.
+    #[must_use]
+    pub fn callers(&self) -> Vec<Caller> {
+        self.inner.callers.list()
     }
 
     /// Whether keys may be answered from memory at this moment.
@@ -149,6 +174,7 @@ impl Gate {
             known: self.inner.known.len(),
             hits: self.inner.hits.load(Relaxed),
             look_ups: self.inner.look_ups.load(Relaxed),
+            name_questions: self.inner.names.questions(),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Mark {
 /// Users' notes: a change of one makes about four of a million known users ask again.
 const NOTES: usize = 1 << 18;
 
-/// So many keys that this process retired are remembered, to name whose they were.
+/// So many retired keys are remembered, to name whose they were.
 const RETIRED: usize = 10_000;
 
 /// What is remembered.
@@ -74,7 +74,7 @@ pub(super) struct Known {
     /// Until when it is sure, in nanoseconds of [`since_boot`].
     sure_until: AtomicU64,
     promise: Mutex<Promise>,
-    /// Whose keys were that this process replaced or deleted. It decides nothing: only the log is told.
+    /// Whose keys were that this process retired, or that our schema told of. It decides nothing: only the log is told.
     retired: Cache<Fingerprint, Arc<str>>,
     /// Something was remembered since the memory was last emptied.
     is_used: AtomicBool,
@@ -135,12 +135,12 @@ impl Known {
         }
     }
 
-    /// The key was replaced or deleted by this process; it was the key of `username`.
+    /// The key was replaced or deleted; it was the key of `username`.
     pub(super) fn retire(&self, key: Fingerprint, username: &str) {
         self.retired.insert(key, username.into());
     }
 
-    /// Whose key it was, if this process retired it.
+    /// Whose key it was, if that is remembered.
     pub(super) fn retired(&self, key: Fingerprint) -> Option<Arc<str>> {
         self.retired.get(&key)
     }

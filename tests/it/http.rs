@@ -3,6 +3,7 @@
 
 mod answers;
 mod drain;
+mod retired;
 mod rude;
 mod serve;
 mod tls;

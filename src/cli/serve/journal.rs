@@ -101,7 +101,7 @@ impl Clock {
     }
 }
 
-/// `time address method path status user=… ms=… id=… reason="…"`.
+/// `time address method path status user=… ms=… id=… reason="…" calls=…`; the last where a retired key was shown.
 fn people(out: &mut String, line: &Line, at: &str) {
     let user = line.user.as_deref().unwrap_or("-");
     let micros = line.took.as_micros();
@@ -122,6 +122,9 @@ fn people(out: &mut String, line: &Line, at: &str) {
     if let Some(reason) = &line.reason {
         let _ = write!(out, " reason={}", quoted(reason));
     }
+    if let Some(calls) = line.retired_calls {
+        let _ = write!(out, " calls={calls}");
+    }
     out.push('\n');
 }
 
@@ -136,6 +139,7 @@ fn json(out: &mut String, line: &Line, at: &str) {
         "ms": line.took.as_secs_f64() * 1e3,
         "id": line.id.to_string(),
         "reason": line.reason.as_deref().map(text::safe),
+        "calls": line.retired_calls,
     });
     let _ = writeln!(out, "{value}");
 }
@@ -175,6 +179,7 @@ mod tests {
             user: Some("alice".into()),
             took: Duration::from_micros(1_250),
             reason: None,
+            retired_calls: None,
             id: RequestId::default(),
         };
         let hostile = Line {
@@ -182,6 +187,7 @@ mod tests {
             status: StatusCode::UNAUTHORIZED,
             user: Some("eve user=\"root\"".into()),
             reason: Some("said \"no\"\n".into()),
+            retired_calls: Some(14),
             ..line.clone()
         };
         Batch {
@@ -202,7 +208,7 @@ mod tests {
             [
                 "192.0.2.1 GET /api/example/ 200 user=alice ms=1.250 id=0000000000000000",
                 "192.0.2.1 GET /a�[2J�fake 401 user=\"eve user=\\\"root\\\"\" ms=1.250 \
-                 id=0000000000000000 reason=\"said \\\"no\\\"�\"",
+                 id=0000000000000000 reason=\"said \\\"no\\\"�\" calls=14",
                 "dropped=7"
             ]
         );
@@ -219,6 +225,7 @@ mod tests {
         assert_eq!(values[0]["user"], "alice");
         assert_eq!(values[0]["ms"], 1.25);
         assert_eq!(values[1]["path"], "/a�[2J�fake");
+        assert_eq!(values[1]["calls"], 14);
         assert_eq!(values[2]["dropped"], 7);
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn answer(app: &App, route: &Route, head: &Parts) -> Done {
             Err(Error::Denied(denied)) => {
                 let answer = unauthorized(super::view::sentence(denied));
                 let (answer, record) = done(answer, Reason::Denied(denied));
-                (answer, record.with_key(key, &app.gate))
+                (answer, record.with_key(key, &app.gate).await)
             }
             Err(_) => {
                 let sentence = "The database cannot be asked at this moment. Try again later.";

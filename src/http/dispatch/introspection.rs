@@ -78,7 +78,7 @@ where
         // A token that is not good is no error of the asker (section 2.2).
         Err(Error::Denied(denied)) => {
             let (answer, record) = done(inactive(style), Reason::Denied(denied));
-            (answer, record.with_key(token.expose(), &app.gate))
+            (answer, record.with_key(token.expose(), &app.gate).await)
         }
         Err(error) => trouble(style, route.answers, &error),
     }

@@ -83,7 +83,7 @@ pub struct Record {
     pub account: Option<Arc<Account>>,
     /// How the key began that was shown and refused.
     pub key: Option<KeyStart>,
-    /// Whose key it was, where this process has retired it.
+    /// Whose key it was, where it is known to be a retired one.
     pub retired: Option<Arc<str>>,
 }
 
@@ -106,12 +106,13 @@ impl Record {
         self
     }
 
-    /// The request showed `key` and was refused; `gate` may know whose it was.
-    pub(super) fn with_key(mut self, key: &str, gate: &Gate) -> Self {
+    /// The request showed `key` and was refused; `gate` may know whose it was. On the heap, for a request with a good
+    /// key shall not carry the room for it.
+    pub(super) async fn with_key(mut self, key: &str, gate: &Gate) -> Self {
         let coverable = key.chars().count() >= COVERABLE;
         self.key = coverable.then(|| KeyStart::of(key));
         if self.reason == Reason::Denied(Denied::InvalidToken) {
-            self.retired = gate.retired(&key.into());
+            self.retired = Box::pin(gate.retired(&key.into())).await;
         }
         self
     }

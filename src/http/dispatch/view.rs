@@ -84,7 +84,7 @@ impl Call<'_> {
     {
         let caller = match self.authenticate().await {
             Ok(caller) => caller,
-            Err(refused) => return self.refuse(refused),
+            Err(refused) => return Box::pin(self.refuse(refused)).await,
         };
         if self.is_public() {
             // The throttle is for callers who are not known (`AnonRateThrottle`).
@@ -212,7 +212,7 @@ impl Call<'_> {
         Ok(outcome?)
     }
 
-    fn refuse(&self, refused: Refused) -> Done {
+    async fn refuse(&self, refused: Refused) -> Done {
         let (sentence, reason) = match refused {
             Refused::Malformed(fault) => (fault.sentence(), Reason::Malformed(fault)),
             Refused::Wait(wait) => {
@@ -230,7 +230,7 @@ impl Call<'_> {
         let header = self.authorization.as_deref().unwrap_or_default();
         let (answer, record) = self.done(answer, reason);
         match auth::token(header, &self.route.keyword) {
-            Shown::Given(key) => (answer, record.with_key(key, &self.app.gate)),
+            Shown::Given(key) => (answer, record.with_key(key, &self.app.gate).await),
             Shown::Nothing | Shown::Malformed(_) => (answer, record),
         }
     }
@@ -268,7 +268,7 @@ impl Call<'_> {
                 let answer = self.style.json(StatusCode::BAD_REQUEST, body.to_owned());
                 self.done(answer, Reason::Denied(denied))
             }
-            Err(refused) => self.refuse(refused),
+            Err(refused) => self.refuse(refused).await,
         }
     }
 

@@ -192,6 +192,7 @@ fn call(line: Line, at: Instant, now: Moment) -> Call {
         user: line.user.map(String::from),
         took: line.took,
         reason: line.reason.map(std::borrow::Cow::into_owned),
+        retired_calls: line.retired_calls,
         id: line.id.to_string(),
     }
 }

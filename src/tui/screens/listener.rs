@@ -200,9 +200,10 @@ pub const KEYS: &[Binding<State, Message>] = &[
 pub const NOTES: &[&str] = &[
     "",
     "The newest line is the first; while the cursor is on it, it follows. The same call again and",
-    "again is one line with ×N. `retired: NAME` is a key that was replaced or revoked here since the",
-    "listener was started. TIME is UTC unless times are local. The counters are of all requests, the",
-    "percentiles of the last minute. What the listener answers and where, the configuration says.",
+    "again is one line with ×N. `retired: NAME` is a key that was replaced or revoked, by whomever; its",
+    "×N counts all such calls of this user from this address. TIME is UTC unless times are local. The",
+    "counters are of all requests, the percentiles of the last minute. What the listener answers and",
+    "where, the configuration says.",
 ];
 
 impl State {

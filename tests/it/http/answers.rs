@@ -20,10 +20,10 @@ use super::*;
 use crate::support::place::{self, Place};
 
 const SECRET: &str = "the-secret-of-introspection";
-const KEY: &str = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
+pub(super) const KEY: &str = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
 
 /// A site with the user alice, who has [`KEY`] and the password `wonderland`, hashed at this cost.
-async fn site(cost: u32) -> Place {
+pub(super) async fn site(cost: u32) -> Place {
     let place = place::fresh().await;
     let password = bcrypt::hash("wonderland", cost).unwrap();
     place
@@ -38,7 +38,11 @@ async fn site(cost: u32) -> Place {
 }
 
 /// The listener on that site, with every kind of route.
-async fn serve(place: &Place, hashing: (usize, usize), obtain_rate: Option<Rate>) -> Listener {
+pub(super) async fn serve(
+    place: &Place,
+    hashing: (usize, usize),
+    obtain_rate: Option<Rate>,
+) -> Listener {
     let ops = place.ops().await;
     let route = |path, answers, tokens| Route::new(path, answers, tokens, None, None).unwrap();
     let own = vec![
@@ -66,7 +70,7 @@ async fn serve(place: &Place, hashing: (usize, usize), obtain_rate: Option<Rate>
 }
 
 /// Sends a request on a connection of its own.
-async fn ask(listener: &Listener, line: &str, headers: &str, body: &str) -> Raw {
+pub(super) async fn ask(listener: &Listener, line: &str, headers: &str, body: &str) -> Raw {
     let mut client = Client::to(listener).await;
     let length = body.len();
     client
@@ -77,7 +81,7 @@ async fn ask(listener: &Listener, line: &str, headers: &str, body: &str) -> Raw 
     client.answer().await.unwrap()
 }
 
-fn token(key: &str) -> String {
+pub(super) fn token(key: &str) -> String {
     format!("Authorization: Token {key}\r\n")
 }
 

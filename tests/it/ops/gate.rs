@@ -326,8 +326,8 @@ async fn what_this_process_changes_is_forgotten_before_it_answers() {
             .unwrap();
         let refused = gate.verify(&Presented::Drf(old.clone())).await;
         assert_eq!(refused, Err(Error::Denied(Denied::InvalidToken)));
-        assert_eq!(gate.retired(&old).as_deref(), Some("user1"));
-        assert_eq!(gate.retired(&issued.key), None);
+        assert_eq!(gate.retired(&old).await.as_deref(), Some("user1"));
+        assert_eq!(gate.retired(&issued.key).await, None);
         remembered(&gate, &Presented::Drf(issued.key.clone())).await;
         ops.set_active(&user, false, Mode::Apply).await.unwrap();
         let refused = gate.verify(&Presented::Drf(issued.key.clone())).await;
@@ -341,12 +341,12 @@ async fn what_this_process_changes_is_forgotten_before_it_answers() {
             .unwrap();
         let refused = gate.verify(&Presented::Drf(issued.key.clone())).await;
         assert_eq!(refused, Err(Error::Denied(Denied::InvalidToken)));
-        assert_eq!(gate.retired(&issued.key).as_deref(), Some("user1"));
+        assert_eq!(gate.retired(&issued.key).await.as_deref(), Some("user1"));
     }
     let other = aim(&ops, "user2").await;
     ops.revoke(&other, Mode::DryRun).await.unwrap();
     assert_eq!(
-        gate.retired(&Secret::from("key2")),
+        gate.retired(&Secret::from("key2")).await,
         None,
         "it still opens doors"
     );

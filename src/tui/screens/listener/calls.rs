@@ -44,6 +44,8 @@ pub struct Call {
     pub took: Duration,
     /// Why it was refused.
     pub reason: Option<String>,
+    /// It showed a retired key: how often that user's were shown from this address since the listener was started.
+    pub retired_calls: Option<u64>,
     /// The last answer's `X-Request-Id`.
     pub id: String,
 }
@@ -89,7 +91,7 @@ impl Call {
     }
 
     fn often(&self) -> String {
-        match (self.times, &self.reason) {
+        match (self.retired_calls.unwrap_or(self.times), &self.reason) {
             (1, _) => String::new(),
             (times, None) => format!("×{}", grouped(times)),
             (times, Some(_)) => format!(", ×{}", grouped(times)),
@@ -198,6 +200,10 @@ fn whole(call: &Call, cx: &Cx) -> Vec<String> {
         )),
         Some(format!("User      {}", known(&call.user))),
         Some(format!("Reason    {}", known(&call.reason))),
+        call.retired_calls.map(|calls| {
+            let calls = grouped(calls);
+            format!("Calls     {calls} with retired keys of this user from this address")
+        }),
         Some(format!("Id        {}", call.id)),
     ];
     lines.into_iter().flatten().collect()

@@ -26,7 +26,16 @@ fn call(second: i64, status: u16, path: &str, user: &str, reason: &str) -> Call 
         user: some(user),
         took: Duration::from_micros(1_250),
         reason: some(reason),
+        retired_calls: None,
         id: "0123456789abcdef".to_owned(),
+    }
+}
+
+/// A call with a retired key, by who has called so this often.
+fn retired(second: i64, calls: u64) -> Call {
+    Call {
+        retired_calls: Some(calls),
+        ..call(second, 401, "/auth", "", "retired: alice.w")
     }
 }
 
@@ -55,8 +64,8 @@ fn calls() -> Vec<Call> {
         call(1, 200, "/api-token-auth/", "alice.w", ""),
         call(2, 200, "/api/example/", "bo\x1b[31m\u{202e}b", ""),
         call(3, 401, "/api/example/", "", "no such key: 5b25a0de…"),
-        call(4, 401, "/auth", "", "retired: alice.w"),
-        call(5, 401, "/auth", "", "retired: alice.w"),
+        retired(4, 13),
+        retired(5, 14),
         call(6, 503, "/a\nb/\x1b[2J", "", "database away"),
     ]
 }

@@ -1,0 +1,165 @@
+//! Whose a refused key was, for the log: our schema remembers a digest of each key that was retired, by whomever. The gate
+//! asks here once it has refused, so nothing of this decides about a request.
+//!
+//! **It holds nobody up.** One task asks for many keys at a time and pauses between two questions; what waits for it is
+//! bounded, and no request waits longer than [`PATIENCE`]. Who finds the queue full, or the database slow, goes without a
+//! name. Names are remembered, and for a while also that a key has none: a flood of unknown keys is no flood of questions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::super::known::Known;
+use super::super::{Error, Ops};
+use crate::db::{Stop, retired_keys};
+use crate::domain::retired::Retired;
+use crate::domain::token::{DrfKey, Fingerprint};
+
+/// So long a refusal waits for its name at most.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// So many keys are asked for at a time.
+const BATCH: usize = 128;
+/// So many keys may wait; one more goes without a name at once.
+const WAITING: usize = 2 * BATCH;
+/// Between the beginning of one question and the next, at least: 50 of them in a second.
+const PAUSE: Duration = Duration::from_millis(20);
+/// So many keys without a name are remembered.
+const NAMELESS: usize = 1 << 14;
+/// For so long.
+const NAMELESS_FOR: Duration = Duration::from_secs(5);
+
+/// Asks whose refused keys were. Its task ends with it.
+#[derive(Debug)]
+pub(super) struct Names {
+    memory: Arc<Memory>,
+    asking: mpsc::Sender<Asking>,
+    working: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    known: Arc<Known>,
+    /// Keys that our schema did not know, and when it was asked.
+    nameless: Cache<Fingerprint, Instant>,
+    questions: AtomicU64,
+}
+
+/// One key, and where its answer goes.
+#[derive(Debug)]
+struct Asking {
+    key: DrfKey,
+    answer: oneshot::Sender<Option<Arc<str>>>,
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        self.working.abort();
+    }
+}
+
+impl Names {
+    /// Asks the database of `ops`, and remembers names in `known`.
+    pub(super) fn start(ops: &Ops, known: Arc<Known>) -> Self {
+        let memory = Arc::new(Memory {
+            known,
+            nameless: Cache::new(NAMELESS),
+            questions: AtomicU64::new(0),
+        });
+        let (asking, asked) = mpsc::channel(WAITING);
+        let working = tokio::spawn(work(ops.clone(), Arc::clone(&memory), asked));
+        Self {
+            memory,
+            asking,
+            working,
+        }
+    }
+
+    /// Whose key it was that was refused, if that can be told without waiting for long.
+    pub(super) async fn whose(&self, key: &DrfKey) -> Option<Arc<str>> {
+        let fingerprint = Fingerprint::of(key);
+        if let Some(name) = self.memory.known.retired(fingerprint) {
+            return Some(name);
+        }
+        if self.memory.is_nameless(fingerprint) {
+            return None;
+        }
+        let (answer, answered) = oneshot::channel();
+        let key = key.clone();
+        self.asking.try_send(Asking { key, answer }).ok()?;
+        // An answer that comes too late is remembered all the same.
+        timeout(PATIENCE, answered).await.ok()?.ok()?
+    }
+
+    /// How many questions were asked.
+    pub(super) fn questions(&self) -> u64 {
+        self.memory.questions.load(Relaxed)
+    }
+}
+
+impl Memory {
+    fn is_nameless(&self, key: Fingerprint) -> bool {
+        let asked = self.nameless.get(&key);
+        asked.is_some_and(|asked| asked.elapsed() < NAMELESS_FOR)
+    }
+
+    fn keep(&self, key: Fingerprint, name: Option<&Arc<str>>) {
+        match name {
+            Some(name) => self.known.retire(key, name),
+            None => self.nameless.insert(key, Instant::now()),
+        }
+    }
+}
+
+async fn work(ops: Ops, memory: Arc<Memory>, mut asked: mpsc::Receiver<Asking>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while asked.recv_many(&mut batch, BATCH).await > 0 {
+        let begun = Instant::now();
+        memory.questions.fetch_add(1, Relaxed);
+        let keys: Vec<DrfKey> = batch.iter().map(|asking| asking.key.clone()).collect();
+        match ops.past_owners(&keys).await {
+            Ok(names) => {
+                for Asking { key, answer } in batch.drain(..) {
+                    let fingerprint = Fingerprint::of(&key);
+                    let name = names.get(&fingerprint);
+                    memory.keep(fingerprint, name);
+                    // Who did not wait needs none.
+                    let _ = answer.send(name.cloned());
+                }
+            }
+            // Those who wait hear of it by their channel's end.
+            Err(error) => {
+                tracing::debug!("whose refused keys were cannot be told: {error}");
+                batch.clear();
+            }
+        }
+        sleep_until(begun + PAUSE).await;
+    }
+}
+
+impl Ops {
+    /// The names of those whose keys these were once.
+    async fn past_owners(&self, keys: &[DrfKey]) -> Result<HashMap<Fingerprint, Arc<str>>, Error> {
+        let mut conn = self.db().conn().await?;
+        let stop = Stop::of(&conn);
+        let work = retired_keys::load_retired(&mut conn, keys);
+        let found = self.db().obey(&self.cancel, stop, work).await?;
+        let named = found
+            .into_iter()
+            .map(|retired| (retired.fingerprint, name_of(&retired)));
+        Ok(named.collect())
+    }
+}
+
+/// The owner's name as it was, or his id where none could be told.
+fn name_of(retired: &Retired) -> Arc<str> {
+    match &retired.username {
+        Some(name) => name.as_str().into(),
+        None => format!("id {}", retired.user_id).into(),
+    }
+}
