@@ -1,7 +1,7 @@
 //! A case: what was found in one text, what was done about it and who was told. In memory it has the keys, to ask again
 //! with; what is kept of it has none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::folder::{Folder, Index, Kept, KeptDone, KeptKey, KeptTold};
 use super::respond::Deed;
@@ -33,6 +33,8 @@ pub struct Case {
     pub findings: Vec<Finding>,
     /// What was done about each key.
     pub done: HashMap<Fingerprint, Done>,
+    /// What its file has of keys that are not among the findings: a part of its text was read again.
+    pub others: Vec<KeptKey>,
 }
 
 /// Whether a case is kept in its file.
@@ -77,16 +79,18 @@ impl Case {
     /// As it is kept.
     pub(super) fn kept(&self, salt: &Salt, database: &str, now: Moment) -> Kept {
         let matters = self.findings.iter().filter(|finding| finding.matters());
+        let mut keys: Vec<KeptKey> = matters
+            .take(MOST_KEYS)
+            .map(|finding| self.kept_key(finding, salt, database, now))
+            .collect();
+        keys.extend(self.others.iter().cloned());
         Kept {
             leak: self.number,
             database: database.to_owned(),
             opened: self.opened.rfc3339(),
             by: self.by.clone(),
             source: self.source.clone(),
-            keys: matters
-                .take(MOST_KEYS)
-                .map(|finding| self.kept_key(finding, salt, database, now))
-                .collect(),
+            keys,
         }
     }
 
@@ -147,6 +151,14 @@ impl Case {
                 finding.told = key.told.as_ref().and_then(read_told);
             }
         }
+        let matters = self.findings.iter().filter(|finding| finding.matters());
+        let here: HashSet<String> = matters
+            .take(MOST_KEYS)
+            .map(|finding| salt.drf(&finding.sighting.key).to_string())
+            .collect();
+        let others = kept.keys.iter().filter(|key| !here.contains(&key.digest));
+        self.others = others.cloned().collect();
+        self.source = joined(&kept.source, &self.source);
     }
 }
 
@@ -168,10 +180,20 @@ fn read_told(told: &KeptTold) -> Option<Told> {
     })
 }
 
+/// What was read before and what was read now, each once.
+fn joined(before: &str, now: &str) -> String {
+    let mut all: Vec<&str> = before.split(", ").filter(|one| !one.is_empty()).collect();
+    for one in now.split(", ").filter(|one| !one.is_empty()) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all.join(", ")
+}
+
 /// Keys of a case are kept under what the case keeps of them.
 fn holds_all(kept: &Kept, digests: &[String]) -> bool {
-    let known: std::collections::HashSet<&str> =
-        kept.keys.iter().map(|key| key.digest.as_str()).collect();
+    let known: HashSet<&str> = kept.keys.iter().map(|key| key.digest.as_str()).collect();
     digests.iter().all(|digest| known.contains(digest.as_str()))
 }
 
@@ -203,6 +225,7 @@ impl Ops {
             by: self.inner.actor.to_string(),
             findings,
             done: HashMap::new(),
+            others: Vec::new(),
         };
         if let Some(kept) = self.kept_case_of(number, &mut case).await? {
             case.number = kept.leak;
@@ -261,11 +284,12 @@ impl Ops {
         let mut kept_case = case.clone();
         let saved = blocking(move || {
             let salt = folder.salt()?;
-            // It may be the empty file that only holds the number.
-            if let Ok(before) = folder.read(kept_case.number) {
-                kept_case.take_over(&before, &salt);
-            }
-            folder.write(&kept_case.kept(&salt, &database, Moment::now()))?;
+            folder.alone(|| {
+                if let Some(before) = folder.read_if_written(kept_case.number)? {
+                    kept_case.take_over(&before, &salt);
+                }
+                folder.write(&kept_case.kept(&salt, &database, Moment::now()))
+            })?;
             Ok(kept_case)
         });
         *case = saved.await?;

@@ -121,6 +121,7 @@ fn case(findings: Vec<Finding>) -> Case {
         by: "me@here".to_owned(),
         findings,
         done: HashMap::new(),
+        others: Vec::new(),
     }
 }
 
