@@ -33,6 +33,8 @@ pub struct Case {
     pub findings: Vec<Finding>,
     /// What was done about each key.
     pub done: HashMap<Fingerprint, Done>,
+    /// What was done about keys that live again when the case was opened: it holds no longer.
+    pub past: HashMap<Fingerprint, Done>,
     /// What its file has of keys that are not among the findings: a part of its text was read again.
     pub others: Vec<KeptKey>,
 }
@@ -133,6 +135,19 @@ impl Case {
         }
     }
 
+    /// A key that was asked about just now and lives was put back after whatever `kept` says was done about it.
+    fn find_past(&mut self, kept: &Kept, salt: &Salt) {
+        let done = |key: &KeptKey| Some((key.digest.clone(), read_done(key.done.as_ref()?)?));
+        let mut done: HashMap<String, Done> = kept.keys.iter().filter_map(done).collect();
+        let live = self.findings.iter().filter(|one| one.verdict.is_live());
+        self.past = live
+            .filter_map(|finding| {
+                let digest = salt.drf(&finding.sighting.key).to_string();
+                Some((finding.key.fingerprint, done.remove(&digest)?))
+            })
+            .collect();
+    }
+
     /// Takes over what `kept`, an earlier state of the same case, knows and this one does not.
     fn take_over(&mut self, kept: &Kept, salt: &Salt) {
         let mut known: HashMap<&str, &KeptKey> = HashMap::new();
@@ -144,8 +159,11 @@ impl Case {
             let Some(key) = known.get(digest.as_str()) else {
                 continue;
             };
-            if let Some(done) = key.done.as_ref().and_then(read_done) {
-                self.done.entry(finding.key.fingerprint).or_insert(done);
+            let fingerprint = finding.key.fingerprint;
+            let past = self.past.get(&fingerprint);
+            let done = key.done.as_ref().and_then(read_done);
+            if let Some(done) = done.filter(|done| Some(done) != past) {
+                self.done.entry(fingerprint).or_insert(done);
             }
             if finding.told.is_none() {
                 finding.told = key.told.as_ref().and_then(read_told);
@@ -223,6 +241,7 @@ impl Ops {
             source,
             opened: Moment::now(),
             by: self.inner.actor.to_string(),
+            past: HashMap::new(),
             findings,
             done: HashMap::new(),
             others: Vec::new(),
@@ -265,6 +284,7 @@ impl Ops {
             Ok(found.map(|kept| (salt, kept)))
         });
         Ok(found.await?.map(|(salt, kept)| {
+            case.find_past(&kept, &salt);
             case.take_over(&kept, &salt);
             kept
         }))

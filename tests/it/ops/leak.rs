@@ -429,6 +429,40 @@ async fn two_that_keep_one_case_at_the_same_time_lose_nothing_of_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_lives_again_has_nothing_done_about_it() {
+    let place = with_users(2).await;
+    place.sql(&tokens_where("true")).await;
+    let keys = keys_of(&place, 1..=2).await;
+    let ops = place.ops().await;
+    let mut case = case_of(&ops, &keys).await;
+    ops.respond(&mut case, Deed::Regenerate, Mode::Apply)
+        .await
+        .unwrap();
+    place
+        .sql(&format!(
+            "UPDATE authtoken_token SET key = '{}' WHERE user_id = 2",
+            keys[1]
+        ))
+        .await;
+    let mut again = case_of(&ops, &keys).await;
+    assert_eq!(words(&again.findings), ["RETIRED", "LIVE"]);
+    assert_eq!((again.number, again.done.len()), (1, 1));
+    ops.save_case(&mut again).await.unwrap();
+    let kept = ops.kept_case(1).await.unwrap();
+    let done: Vec<bool> = kept.keys.iter().map(|key| key.done.is_some()).collect();
+    assert_eq!(done, [true, false]);
+    // What another does about it after it was asked about is not lost.
+    let mut other = case_of(&ops, &keys).await;
+    ops.respond(&mut other, Deed::Revoke, Mode::Apply)
+        .await
+        .unwrap();
+    ops.save_case(&mut again).await.unwrap();
+    let kept = ops.kept_case(1).await.unwrap();
+    let done: Vec<bool> = kept.keys.iter().map(|key| key.done.is_some()).collect();
+    assert_eq!(done, [true, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_million_look_alikes_and_the_same_key_many_times_are_asked_in_bounds() {
     let place = with_users(1).await;
     place.sql(&tokens_where("true")).await;
