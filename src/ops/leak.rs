@@ -16,7 +16,7 @@ use std::fmt;
 
 pub use case::{Case, Done, Saved};
 pub use excerpt::excerpt;
-pub use folder::Kept;
+pub use folder::{Kept, KeptKey};
 pub use input::Source;
 pub use read::{Input, Read, Reading};
 pub use report::{Format, write as write_report};

@@ -206,10 +206,11 @@ struct End {
 }
 
 /// The file's lock, until it is dropped.
-struct Held<'a>(&'a File);
+pub(in crate::ops) struct Held<'a>(&'a File);
 
 impl<'a> Held<'a> {
-    fn lock(file: &'a File) -> std::io::Result<Self> {
+    /// Waits for it, some seconds at the most.
+    pub(in crate::ops) fn lock(file: &'a File) -> std::io::Result<Self> {
         let begun = Instant::now();
         loop {
             match file.try_lock() {

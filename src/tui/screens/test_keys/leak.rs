@@ -363,7 +363,7 @@ fn late(message: Message, cx: &mut Cx) -> Vec<Effect> {
             outcome,
         } => match cx.done(ticket, outcome) {
             Some(Ok((_, response))) => {
-                cx.say(Tone::Good, plan::done(deed, &response));
+                say_done(deed, &response, cx);
                 show_issued(response, cx);
             }
             Some(Err(error)) => cx.fail(&error),
@@ -447,7 +447,7 @@ fn responded(
             state.take_case(*case, cx);
             let changed = response.rows.iter().map(|row| row.key);
             state.changed.extend(changed);
-            cx.say(Tone::Good, plan::done(deed, &response));
+            say_done(deed, &response, cx);
             show_issued(response, cx);
         }
         Some(Err(error)) => cx.fail(&error),
@@ -455,6 +455,15 @@ fn responded(
     }
     // Whether it was done or not: what the keys are worth now.
     state.ask_again(Manner::Quiet, cx)
+}
+
+/// What was done, and what went wrong after it.
+fn say_done(deed: What, response: &Response, cx: &mut Cx) {
+    let done = plan::done(deed, response);
+    match &response.warning {
+        None => cx.say(Tone::Good, done),
+        Some(warning) => cx.say(Tone::Bad, format!("{done} But {}", text::safe(warning))),
+    }
 }
 
 /// The new keys, covered: they can be copied, shown or written from the dialog, which the audit is told of.

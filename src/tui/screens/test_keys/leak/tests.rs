@@ -121,6 +121,8 @@ fn case(findings: Vec<Finding>) -> Case {
         by: "me@here".to_owned(),
         findings,
         done: HashMap::new(),
+        others: Vec::new(),
+        past: HashMap::new(),
     }
 }
 
@@ -236,6 +238,7 @@ fn live_keys_are_regenerated_by_their_number_and_each_row_says_so() {
         leak: 8,
         rows,
         issued,
+        warning: Some("its case is not up to date".to_owned()),
     };
     let outcome = Ok((Box::new(done), response));
     let effects = send(
@@ -253,7 +256,7 @@ fn live_keys_are_regenerated_by_their_number_and_each_row_says_so() {
     let seen = screen(&model);
     assert!(seen.contains("RETIRED   regenerated 0 s ago"), "{seen}");
     assert!(
-        seen.contains("2 keys regenerated in one transaction, leak 8."),
+        seen.contains("2 keys regenerated in one transaction, leak 8. But its case is not up"),
         "{seen}"
     );
     assert!(seen.contains("leak 8\n"), "saved by now: {seen}");
