@@ -6,6 +6,7 @@ pub mod backfill;
 pub mod demo;
 mod error;
 pub mod gate;
+pub mod grace;
 pub mod hashing;
 mod known;
 pub mod knox;

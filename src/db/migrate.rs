@@ -21,7 +21,7 @@ const OURS: EmbeddedMigrations = embed_migrations!("migrations/tokenward");
 
 /// The SQL of each migration, for `--plan`: Diesel runs what it embeds but does not show it. A test holds the
 /// names against the embedded ones.
-const SQL: [(&str, &str); 10] = [
+const SQL: [(&str, &str); 11] = [
     (
         "2025-04-02-000001_django_migrations",
         include_str!("../../migrations/django/2025-04-02-000001_django_migrations/up.sql"),
@@ -56,6 +56,10 @@ const SQL: [(&str, &str); 10] = [
         "2026-11-27-000003_leaks",
         include_str!("../../migrations/tokenward/2026-11-27-000003_leaks/up.sql"),
     ),
+    (
+        "2026-11-27-000004_grace",
+        include_str!("../../migrations/tokenward/2026-11-27-000004_grace/up.sql"),
+    ),
 ];
 
 /// A step after the migrations: what they made is hung on the tables that the site has by now.
@@ -63,15 +67,17 @@ const SQL: [(&str, &str); 10] = [
 enum Attach {
     Notices,
     Records,
+    Grace,
 }
 
 impl Attach {
-    const ALL: [Self; 2] = [Self::Notices, Self::Records];
+    const ALL: [Self; 3] = [Self::Notices, Self::Records, Self::Grace];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Notices => "change notices",
             Self::Records => "retired keys",
+            Self::Grace => "end of grace",
         }
     }
 
@@ -79,6 +85,7 @@ impl Attach {
         let function = match self {
             Self::Notices => "attach_notices",
             Self::Records => "attach_records",
+            Self::Grace => "attach_grace",
         };
         format!(
             "SELECT tokenward.{function}({}, {});",
@@ -92,6 +99,7 @@ impl Attach {
         match self {
             Self::Notices => is_uncovered(conn, users).await,
             Self::Records => records::are_missing(conn, users).await,
+            Self::Grace => records::is_grace_endless(conn, users).await,
         }
     }
 }
