@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 mod error;
 pub mod gate;
+pub mod grace;
 pub mod hashing;
 mod known;
 pub mod knox;

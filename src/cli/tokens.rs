@@ -21,8 +21,8 @@ use crate::ops::Change;
 pub enum Command {
     /// Print the user's key, made if there is none
     Generate(generate::Args),
-    /// Replace keys; the old ones stop working at once
-    Regenerate(change::Args),
+    /// Replace keys; the old ones stop working at once, or after a grace
+    Regenerate(change::RegenerateArgs),
     /// Delete tokens
     Revoke(change::Args),
     /// Make a token for every active user without one
@@ -37,8 +37,8 @@ pub enum Command {
 pub async fn run(cx: &mut Context, command: Command) -> Result<Code, Failure> {
     match command {
         Command::Generate(args) => generate::run(cx, args).await,
-        Command::Regenerate(args) => change::run(cx, Change::Regenerate, args).await,
-        Command::Revoke(args) => change::run(cx, Change::Revoke, args).await,
+        Command::Regenerate(args) => change::regenerate(cx, args).await,
+        Command::Revoke(args) => change::run(cx, Change::Revoke, args, None).await,
         Command::Backfill(args) => backfill::run(cx, args).await,
         Command::List(args) => list::list(cx, args).await,
         Command::Show(args) => list::show(cx, args).await,

@@ -45,6 +45,8 @@ pub struct Found {
     /// The server and database that answered, in the words of [`super::changes::Heard::Sure`]; `None` for a standby, whose
     /// answers may be older than what its primary told.
     pub server: Option<Arc<str>>,
+    /// Nobody holds the key, but whether it is one that was replaced and is still taken was not told in time.
+    pub is_doubtful: bool,
 }
 
 /// A row of a token and its user.
@@ -54,7 +56,7 @@ pub struct Holder {
     pub account: Account,
     /// When the token was made.
     pub created: Moment,
-    /// When it ends; only knox' tokens do.
+    /// When it ends: knox' tokens do, and a key of REST framework that was replaced and is still taken for a while.
     pub expiry: Option<Moment>,
     /// When the first of the user's other knox tokens ends: REST framework's users have none.
     pub other_expiry: Option<Moment>,
@@ -208,17 +210,26 @@ async fn ask(
     keys: &[Presented],
     stamp: &impl Fn() -> u64,
 ) -> Result<Vec<Found>, Error> {
-    if let Some(old) = session.take() {
-        match old.ask(keys, stamp()).await {
+    if let Some(mut old) = session.take() {
+        let looked = if old.may_have_grace_by_now() {
+            old.look_for_grace(db.site()).await
+        } else {
+            Ok(())
+        };
+        let answer = match looked {
+            Ok(()) => old.ask(keys, stamp()).await,
+            Err(error) => Err(error),
+        };
+        match answer {
             Ok(found) => {
-                *session = Some(old);
+                *session = Some(old).filter(|old| !old.is_stuck());
                 return Ok(found);
             }
             Err(error) => tracing::debug!("a look-up connection is made anew: {error}"),
         }
     }
-    let new = Session::open(db).await?;
+    let mut new = Session::open(db).await?;
     let found = new.ask(keys, stamp()).await?;
-    *session = Some(new);
+    *session = Some(new).filter(|new| !new.is_stuck());
     Ok(found)
 }

@@ -16,6 +16,9 @@ pub(super) const MIGRATION: &str =
 /// Asks whether anything is missing; its parameters are explained in it.
 const MISSING: &str = include_str!("records/missing.sql");
 
+/// Asks whether the end of grace is missing.
+const GRACE_MISSING: &str = include_str!("records/grace_missing.sql");
+
 /// The body that the trigger function must have: one that somebody replaced may remember nothing.
 fn retire_body() -> &'static str {
     MIGRATION.split("$retire$").nth(1).unwrap_or_default()
@@ -36,6 +39,18 @@ pub(super) async fn are_missing(conn: &mut Conn, users: &UserTable) -> Result<bo
     let answer: Answer = diesel::sql_query(MISSING)
         .bind::<Text, _>(quoted_path(&users.table))
         .bind::<Text, _>(retire_body())
+        .get_result(conn)
+        .await?;
+    Ok(answer.missing)
+}
+
+/// Whether switching a user off would end no grace of his.
+///
+/// # Errors
+/// When the database is away.
+pub(super) async fn is_grace_endless(conn: &mut Conn, users: &UserTable) -> Result<bool, Error> {
+    let answer: Answer = diesel::sql_query(GRACE_MISSING)
+        .bind::<Text, _>(quoted_path(&users.table))
         .get_result(conn)
         .await?;
     Ok(answer.missing)

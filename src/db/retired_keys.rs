@@ -2,9 +2,10 @@
 //! digest. Where our schema is absent no key is known to be retired.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{BigInt, Bool, Nullable, Timestamptz};
 use diesel_async::RunQueryDsl;
 
 use super::rows::Instant;
@@ -38,6 +39,31 @@ pub async fn find_salt(conn: &mut Conn) -> Result<Option<Salt>, Error> {
         .await
         .optional()?;
     Ok(salt.map(Salt::new))
+}
+
+/// When a grace of so long, that begins now, would end by the database's clock; `None` where retired keys are not
+/// remembered, or nothing would end their grace.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn find_grace_end(conn: &mut Conn, grace: Duration) -> Result<Option<Moment>, Error> {
+    if find_salt(conn).await?.is_none() {
+        return Ok(None);
+    }
+    // The catalogue and the clock have no word in Diesel's language.
+    let seconds = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
+    let end: Option<Instant> = diesel::select(
+        diesel::dsl::sql::<Nullable<Timestamptz>>(
+            "CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+              WHERE n.nspname = 'tokenward' AND p.proname = 'end_grace_of_user') \
+             THEN clock_timestamp() + make_interval(secs => ",
+        )
+        .bind::<BigInt, _>(seconds)
+        .sql(") END"),
+    )
+    .get_result(conn)
+    .await?;
+    Ok(end.map(Moment::from))
 }
 
 type Row = (

@@ -62,6 +62,17 @@ pub struct Principal {
     pub expiry: Option<Moment>,
 }
 
+impl Principal {
+    /// Until when the key is still taken, if it is one that was replaced: REST framework's own never end.
+    #[must_use]
+    pub const fn grace(&self) -> Option<Moment> {
+        match self.token {
+            Holds::Drf => self.expiry,
+            Holds::Knox(_) => None,
+        }
+    }
+}
+
 /// The token that a principal holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holds {

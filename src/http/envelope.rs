@@ -54,6 +54,8 @@ pub struct Record {
     pub reason: Option<Cow<'static, str>>,
     /// It showed a retired key: how often that user's were shown from this address.
     pub retired_calls: Option<u64>,
+    /// It was let in by a key that was replaced, in its grace.
+    pub in_grace: bool,
 }
 
 impl Record {
@@ -66,6 +68,7 @@ impl Record {
             user: None,
             reason: None,
             retired_calls: None,
+            in_grace: false,
         }
     }
 }
@@ -148,6 +151,9 @@ pub(super) async fn answer<S: Service>(
         .count(record.endpoint, record.outcome, status, took);
     if record.retired_calls.is_some() {
         server.stats.count_retired();
+    }
+    if record.in_grace {
+        server.stats.count_grace();
     }
     // Probes come every second and say nothing while all is well.
     if record.endpoint != Endpoint::Health || record.outcome != Outcome::Ok {

@@ -31,6 +31,8 @@ const TEXT_FORMAT: HeaderValue =
 const AUTH: &str = "tokenward_auth";
 /// The counter of requests with a retired key.
 const RETIRED: &str = "tokenward_retired";
+/// The counter of requests with a key in its grace.
+const GRACE: &str = "tokenward_grace";
 
 /// Answers `/metrics`; a listener of its own serves it.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Metrics {
         encode_registry(&mut out, &self.registry)?;
         // `prometheus-client` writes OpenMetrics, where a counter's description leaves `_total` out. It is the only
         // thing in which what we write differs from the older format.
-        for name in [AUTH, RETIRED] {
+        for name in [AUTH, RETIRED, GRACE] {
             for about in ["# HELP ", "# TYPE "] {
                 let (open, plain) = (format!("{about}{name} "), format!("{about}{name}_total "));
                 out = out.replacen(&open, &plain, 1);
@@ -115,6 +117,12 @@ impl Collector for Source {
         ConstCounter::new(self.stats.retired()).encode(encoder.encode_descriptor(
             RETIRED,
             "Requests refused because they showed a key that was replaced or revoked",
+            None,
+            MetricType::Counter,
+        )?)?;
+        ConstCounter::new(self.stats.grace()).encode(encoder.encode_descriptor(
+            GRACE,
+            "Requests let in by a key that was replaced and is taken for a while",
             None,
             MetricType::Counter,
         )?)?;

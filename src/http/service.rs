@@ -30,6 +30,7 @@ impl Service for App {
             user: record.account.map(|account| account.username.clone()),
             reason,
             retired_calls,
+            in_grace: record.grace.is_some(),
         };
         Answer { response, record }
     }
@@ -38,7 +39,10 @@ impl Service for App {
 /// The words of the log: whose key it was where we know, else how the key began that was refused.
 fn reason(record: &dispatch::Record) -> Option<Cow<'static, str>> {
     let words = match record.reason {
-        Reason::Done => return None,
+        Reason::Done => {
+            let until = record.grace?;
+            return Some(Cow::Owned(format!("grace: until {}", until.minute_utc())));
+        }
         reason => reason.words(),
     };
     Some(match (&record.retired, &record.key) {

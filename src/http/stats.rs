@@ -139,6 +139,8 @@ pub struct Stats {
     shards: [Shard; SHARDS],
     /// Requests with a retired key; rare enough for one counter.
     retired: AtomicU64,
+    /// Requests let in by a key in its grace; not many either.
+    grace: AtomicU64,
     past: Mutex<Past>,
 }
 
@@ -218,6 +220,16 @@ impl Stats {
     /// How many showed a retired key.
     pub(super) fn retired(&self) -> u64 {
         self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request that was let in by a key in its grace.
+    pub(super) fn count_grace(&self) {
+        self.grace.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were.
+    pub(super) fn grace(&self) -> u64 {
+        self.grace.load(Ordering::Relaxed)
     }
 
     /// How many answers of `endpoint` ended in `outcome`.

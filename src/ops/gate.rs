@@ -185,6 +185,10 @@ impl Inner {
         let found = self.lookup.find(presented.clone()).await?;
         let now = Moment::now();
         let holder = match (&found.holder, presented) {
+            (None, Presented::Drf(_)) if found.is_doubtful => {
+                let why = "the database did not tell in time whether a key is in its grace";
+                return Err(Error::Unavailable(why.to_owned()));
+            }
             (None, Presented::Drf(_)) => return Err(Denied::InvalidToken.into()),
             (Some(holder), _)
                 if !has_ended(holder.expiry, now) && !has_ended(holder.other_expiry, now) =>

@@ -135,7 +135,8 @@ impl Ops {
             actor: &self.inner.actor,
             verb,
             leak: self.leak,
-            grace: self.grace,
+            // Whoever found a key that leaked must not go on with it.
+            grace: self.grace.filter(|_| self.leak.is_none()),
         }
     }
 

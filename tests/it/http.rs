@@ -3,6 +3,7 @@
 
 mod answers;
 mod drain;
+mod grace;
 mod retired;
 mod rude;
 mod serve;

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -18,11 +19,22 @@ use crate::cli::progress::{Before, Line};
 use crate::cli::prompt;
 use crate::cli::report::{self, Report};
 use crate::domain::filter::Filter;
+use crate::domain::moment::Moment;
 use crate::domain::token::CoveredKey;
 use crate::domain::user::{UserId, Username};
 use crate::ops::{self, Aim, Change, Changed, Error, Mode, Ops, RowResult};
 
-/// `token regenerate` and `token revoke`.
+/// `token regenerate`.
+#[derive(Debug, clap::Args)]
+pub struct RegenerateArgs {
+    #[command(flatten)]
+    common: Args,
+    /// So long `tokenward serve` still takes the old key, as in 30m, 24h or 7d; Django does not
+    #[arg(long, value_name = "TIME", value_parser = grace)]
+    grace: Option<Duration>,
+}
+
+/// What `token regenerate` and `token revoke` have in common.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Whose tokens
@@ -48,8 +60,18 @@ pub struct Args {
 /// So many rows are changed before their results are written.
 const PIECE: usize = 100;
 
+/// Runs `token regenerate`.
+pub async fn regenerate(cx: &mut Context, args: RegenerateArgs) -> Result<Code, Failure> {
+    run(cx, Change::Regenerate, args.common, args.grace).await
+}
+
 /// Runs `token regenerate` or `token revoke`.
-pub async fn run(cx: &mut Context, change: Change, args: Args) -> Result<Code, Failure> {
+pub async fn run(
+    cx: &mut Context,
+    change: Change,
+    args: Args,
+    grace: Option<Duration>,
+) -> Result<Code, Failure> {
     let mode = if args.dry_run {
         Mode::DryRun
     } else {
@@ -63,6 +85,10 @@ pub async fn run(cx: &mut Context, change: Change, args: Args) -> Result<Code, F
         .map_err(Error::from)?;
     let ops = cx.ops().await?;
     allow(&ops, change)?;
+    // Before anybody is asked for anything.
+    if let Some(grace) = grace {
+        ops.grace_end(grace).await?;
+    }
     let (aims, missing) = match args.filter {
         Some(filter) => (
             pages::aims(&ops, pages::with_token(filter)).await?,
@@ -73,9 +99,16 @@ pub async fn run(cx: &mut Context, change: Change, args: Args) -> Result<Code, F
     if mode == Mode::Apply && !aims.is_empty() {
         ask(cx, &ops, change, &aims, args.consent).await?;
     }
+    // It begins with the change, however long somebody thought about his answer.
+    let grace = match grace {
+        Some(grace) => Some(ops.grace_end(grace).await?),
+        None => None,
+    };
+    let ops = grace.map_or_else(|| ops.clone(), |until| ops.with_grace(until));
     let mut run = Run {
         change,
         mode,
+        grace,
         total: aims.len() + missing.len(),
         report: args.report.as_deref().map(Report::create).transpose()?,
         tally: Tally::default(),
@@ -154,6 +187,8 @@ struct Tally {
 struct Run {
     change: Change,
     mode: Mode,
+    /// Until when our listener takes the old keys.
+    grace: Option<Moment>,
     total: usize,
     report: Option<Report>,
     tally: Tally,
@@ -315,6 +350,17 @@ impl Run {
                 "{done} {tokens} on {place} would be {past}. Nothing was changed."
             ))?;
         }
+        if let (Some(until), Mode::Apply, 1..) = (self.grace, self.mode, done) {
+            let keys = if done == 1 {
+                "the old key"
+            } else {
+                "the old keys"
+            };
+            cx.out.note(&format!(
+                "`tokenward serve` takes {keys} until {}; Django does not any more. Revoking ends it before.",
+                until.minute_utc()
+            ));
+        }
         let rest = self.total - done - failed;
         let mut said = format!("{done} {tokens} on {place} {past}");
         for (count, what) in [(failed, "failed"), (rest, "not reached")] {
@@ -362,6 +408,20 @@ impl Run {
     }
 }
 
+/// Reads `--grace`.
+fn grace(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a time such as 30m, 24h or 7d".to_owned();
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3_600,
+        Some('d') => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(count) * unit))
+}
+
 /// A row that was revoked, or would be changed.
 #[derive(Debug, Serialize)]
 struct RowJson<'a> {
@@ -383,4 +443,24 @@ struct FailedJson<'a> {
 struct ErrorJson<'a> {
     code: u8,
     message: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_is_a_number_and_a_unit() {
+        for (text, secs) in [
+            ("90s", 90),
+            ("30m", 1_800),
+            ("24h", 86_400),
+            ("7d", 604_800),
+        ] {
+            assert_eq!(grace(text), Ok(Duration::from_secs(secs)), "{text}");
+        }
+        for wrong in ["", "h", "24", "-1h", "1.5h", "24 h", "24H", "1é"] {
+            assert!(grace(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -15,16 +15,18 @@ use crate::db::{Conn, Error, changes, records};
 pub(super) enum Attach {
     Notices,
     Records,
+    Grace,
 }
 
 impl Attach {
-    pub(super) const ALL: [Self; 2] = [Self::Notices, Self::Records];
+    pub(super) const ALL: [Self; 3] = [Self::Notices, Self::Records, Self::Grace];
 
     /// Its name among the steps.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Notices => "change notices",
             Self::Records => "retired keys",
+            Self::Grace => "end of grace",
         }
     }
 
@@ -33,6 +35,7 @@ impl Attach {
         let function = match self {
             Self::Notices => "attach_notices",
             Self::Records => "attach_records",
+            Self::Grace => "attach_grace",
         };
         format!(
             "SELECT tokenward.{function}({}, {});",
@@ -46,6 +49,7 @@ impl Attach {
         match self {
             Self::Notices => is_uncovered(conn, users).await,
             Self::Records => records::are_missing(conn, users).await,
+            Self::Grace => records::is_grace_endless(conn, users).await,
         }
     }
 }

@@ -32,7 +32,12 @@ pub(super) async fn answer(app: &App, route: &Route, head: &Parts) -> Done {
         Shown::Given(key) => match app.verify(route.tokens, key).await {
             Ok(principal) => {
                 let (answer, record) = done(welcome(&principal), Reason::Done);
-                (answer, record.by(Some(&principal.account)))
+                (
+                    answer,
+                    record
+                        .by(Some(&principal.account))
+                        .in_grace(principal.grace()),
+                )
             }
             Err(Error::Denied(denied)) => {
                 let answer = unauthorized(super::view::sentence(denied));

@@ -73,7 +73,12 @@ where
         Ok(principal) => {
             let body = active(&principal, &route.keyword);
             let (answer, record) = done(style.json(StatusCode::OK, body), Reason::Done);
-            (answer, record.by(Some(&principal.account)))
+            (
+                answer,
+                record
+                    .by(Some(&principal.account))
+                    .in_grace(principal.grace()),
+            )
         }
         // A token that is not good is no error of the asker (section 2.2).
         Err(Error::Denied(denied)) => {

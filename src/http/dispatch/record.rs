@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::auth::Fault;
 use super::super::route::Answers;
+use crate::domain::moment::Moment;
 use crate::domain::principal::{Account, Denied};
 use crate::domain::token::KeyStart;
 use crate::ops::gate::Gate;
@@ -85,6 +86,8 @@ pub struct Record {
     pub key: Option<KeyStart>,
     /// Whose key it was, where it is known to be a retired one.
     pub retired: Option<Arc<str>>,
+    /// The key was replaced, and is taken until then.
+    pub grace: Option<Moment>,
 }
 
 /// Shorter keys would be told in large part by their first eight characters.
@@ -98,11 +101,18 @@ impl Record {
             account: None,
             key: None,
             retired: None,
+            grace: None,
         }
     }
 
     pub(super) fn by(mut self, account: Option<&Arc<Account>>) -> Self {
         self.account = account.cloned();
+        self
+    }
+
+    /// The key was replaced, and is taken until then.
+    pub(super) const fn in_grace(mut self, until: Option<Moment>) -> Self {
+        self.grace = until;
         self
     }
 

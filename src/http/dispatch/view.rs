@@ -17,6 +17,7 @@ use super::super::reply::{self, Style, json};
 use super::super::route::{Answers, Route};
 use super::super::throttle::Wait;
 use super::{App, Done, Reason, Record, trouble};
+use crate::domain::moment::Moment;
 use crate::domain::principal::{Account, Denied, Holds, Principal};
 use crate::ops::Error;
 
@@ -73,6 +74,14 @@ impl Caller<'_> {
             Self::Nobody => None,
             Self::Person(account) => Some(account),
             Self::Holder(principal, _) => Some(&principal.account),
+        }
+    }
+
+    /// Until when his key is taken, if it is one that was replaced.
+    const fn grace(&self) -> Option<Moment> {
+        match self {
+            Self::Nobody | Self::Person(_) => None,
+            Self::Holder(principal, _) => principal.grace(),
         }
     }
 }
@@ -333,7 +342,8 @@ impl Call<'_> {
 
     fn well(&self, caller: &Caller<'_>, answer: reply::Answer) -> Done {
         let (answer, record) = self.done(answer, Reason::Done);
-        (answer, record.by(caller.account()))
+        let record = record.by(caller.account());
+        (answer, record.in_grace(caller.grace()))
     }
 
     const fn done(&self, answer: reply::Answer, reason: Reason) -> Done {

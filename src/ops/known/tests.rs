@@ -28,6 +28,7 @@ fn found(user: i32, stamp: Stamp) -> Found {
         }),
         stamp,
         server: Some(Arc::from(SERVER)),
+        is_doubtful: false,
     }
 }
 

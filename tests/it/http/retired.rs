@@ -99,9 +99,17 @@ async fn a_database_that_does_not_tell_holds_no_refusal_up() {
     let place = site(4).await;
     let listener = serve(&place, (2, 100), None).await;
     place.sql("DELETE FROM authtoken_token").await;
+    // Both connections that look keys up know by now what they need to know of our schema.
+    for _ in 0..4 {
+        assert_eq!(
+            ask(&listener, "GET /auth", &token(NEW), "").await.status,
+            401
+        );
+    }
+    let _ = listener.feed().take();
     let blocker = place.client().await;
     blocker
-        .batch_execute("BEGIN; LOCK TABLE tokenward.retired_key IN ACCESS EXCLUSIVE MODE")
+        .batch_execute("BEGIN; LOCK TABLE tokenward.installation IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
     let begun = Instant::now();
