@@ -8,6 +8,7 @@ pub mod doctor;
 mod error;
 pub mod gate;
 pub mod hashing;
+pub mod hooks;
 mod known;
 pub mod knox;
 pub mod leak;
@@ -36,6 +37,7 @@ pub use tokens::{Changed, ManyReport, RowResult};
 pub use users::UserDetail;
 pub use verify::{Answer, Verdict};
 
+use hooks::Hooks;
 use known::Known;
 
 use crate::db::{self, Db, Stop};
@@ -68,6 +70,8 @@ pub struct Ops {
     leak: Option<i64>,
     /// Until when our listener takes a key that they retire.
     grace: Option<Moment>,
+    /// What is run after changes.
+    hooks: Option<Hooks>,
 }
 
 #[derive(Debug)]
@@ -227,6 +231,7 @@ impl Ops {
             cancel: CancellationToken::new(),
             leak: None,
             grace: None,
+            hooks: None,
         }
     }
 
