@@ -5,6 +5,7 @@ mod choice;
 pub mod dirs;
 pub mod env;
 mod file;
+pub mod hooks;
 mod input;
 pub mod listener;
 pub mod problem;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 
 pub use dirs::Dirs;
 pub use env::Env;
+pub use hooks::Hook;
 pub use listener::Listener;
 pub use problem::{Problem, Problems};
 pub use profile::{Access, Hue, PRIVATE, Place, Profile, Protection};
@@ -84,6 +86,8 @@ pub struct Config {
     pub ui: Ui,
     /// How the listener listens and what it answers.
     pub listener: Listener,
+    /// What is run after a change, if anything is.
+    pub hook: Option<Hook>,
     /// The console's own keys, for it to check.
     pub keys: KeyEntries,
     /// Whether output may be coloured.
@@ -136,6 +140,7 @@ impl Config {
             token_format: file.token_format,
             ui: file.ui,
             listener: file.listener,
+            hook: file.hook,
             keys: file.keys,
             color: choice::color(flags, &env),
             operator,

@@ -9,6 +9,7 @@ mod error;
 pub mod gate;
 pub mod grace;
 pub mod hashing;
+pub mod hooks;
 mod known;
 pub mod knox;
 pub mod leak;
@@ -37,6 +38,7 @@ pub use tokens::{Changed, ManyReport, RowResult};
 pub use users::UserDetail;
 pub use verify::{Answer, Verdict};
 
+use hooks::Hooks;
 use known::Known;
 
 use crate::db::{self, Db, Stop};
@@ -69,6 +71,8 @@ pub struct Ops {
     leak: Option<i64>,
     /// Until when our listener takes a key that they retire.
     grace: Option<Moment>,
+    /// What is run after changes.
+    hooks: Option<Hooks>,
 }
 
 #[derive(Debug)]
@@ -228,6 +232,7 @@ impl Ops {
             cancel: CancellationToken::new(),
             leak: None,
             grace: None,
+            hooks: None,
         }
     }
 

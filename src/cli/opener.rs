@@ -5,7 +5,7 @@ use nix::unistd::{User, getuid};
 use tokio::sync::Mutex;
 
 use super::output;
-use crate::config::{Access, Config, Hue, PRIVATE, Place, Profile, Protection, TokenFormat};
+use crate::config::{Access, Config, Hook, Hue, PRIVATE, Place, Profile, Protection, TokenFormat};
 use crate::db::compat::UserTable;
 use crate::db::connect::{self, Connector, Settings};
 use crate::db::conninfo::{Environment, Target};
@@ -15,6 +15,7 @@ use crate::db::{self, Db, Pool, Pooled};
 use crate::domain::audit::Actor;
 use crate::domain::secret::Secret;
 use crate::domain::token::KeyFormat;
+use crate::ops::hooks::{self, Hooks, NewKey};
 use crate::ops::{self, AuditLog, Error, Ops, PlaceInfo};
 
 /// The database of the private server that is opened when nothing else was named.
@@ -55,6 +56,7 @@ pub struct Opener {
     config: Config,
     /// Held until the end: the private server runs as long as somebody needs it.
     lease: Mutex<Option<Lease>>,
+    hooks: Option<Hooks>,
 }
 
 /// A database that can be connected to.
@@ -69,9 +71,11 @@ pub struct Reached {
 impl Opener {
     /// Opens databases as `config` says.
     pub fn new(config: Config) -> Self {
+        let hooks = config.hook.as_ref().map(hooks);
         Self {
             config,
             lease: Mutex::new(None),
+            hooks,
         }
     }
 
@@ -321,8 +325,15 @@ impl Opener {
         Home::at(self.config.dirs.data.clone())
     }
 
-    /// Leaves the private server; the last one to leave stops it.
+    /// Lets the hooks end, then leaves the private server; the last one to leave stops it.
     pub async fn leave(&self) {
+        if let Some(hooks) = &self.hooks {
+            hooks
+                .finish()
+                .await
+                .iter()
+                .for_each(|said| output::note(said));
+        }
         let Some(lease) = self.lease.lock().await.take() else {
             return;
         };
@@ -353,7 +364,7 @@ impl Opener {
             TokenFormat::Drf => KeyFormat::Drf,
             TokenFormat::Checksum => KeyFormat::Checksum,
         };
-        Ops::new(db, place, self.actor(), self.audit(), format)
+        Ops::new(db, place, self.actor(), self.audit(), format).with_hooks(self.hooks.clone())
     }
 
     /// What libpq takes from the environment, an `--env-file` included.
@@ -370,6 +381,19 @@ impl Opener {
         }
         found
     }
+}
+
+fn hooks(hook: &Hook) -> Hooks {
+    Hooks::new(hooks::Settings {
+        command: hook.command.iter().map(Into::into).collect(),
+        limit: hook.timeout,
+        retries: hook.retries,
+        key: if hook.with_key {
+            NewKey::Told
+        } else {
+            NewKey::Kept
+        },
+    })
 }
 
 /// How people call the database of `profile`: its name, or who gave its URL.

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::TokenFormat;
 use super::env::Env;
+use super::hooks::{self, Hook};
 use super::input::{self, Input};
 use super::listener::Listener;
 use super::problem::{Problem, Problems, did_you_mean};
@@ -18,12 +19,13 @@ use super::profile::{PRIVATE, Profile};
 use super::section::{Reader, Section};
 use super::ui::{Clipboard, Glyphs, KeyEntries, KeyEntry, TimeStyle, Ui};
 
-const TOP: [&str; 6] = [
+const TOP: [&str; 7] = [
     "default_profile",
     "profile",
     "token",
     "ui",
     "listener",
+    "hooks",
     "keys",
 ];
 const TOKEN: [&str; 1] = ["format"];
@@ -56,6 +58,7 @@ pub(super) struct File {
     pub(super) token_format: TokenFormat,
     pub(super) ui: Ui,
     pub(super) listener: Listener,
+    pub(super) hook: Option<Hook>,
     pub(super) keys: KeyEntries,
 }
 
@@ -118,6 +121,7 @@ impl File {
             token_format: token_format(reader, top),
             ui: ui(reader, top, env),
             listener: listener::read(reader, top),
+            hook: hooks::read(reader, top),
             keys: keys(reader, top),
         }
     }
@@ -289,6 +293,7 @@ mod tests {
             .chain(&UI)
             .chain(listener::NAMES.iter().filter(|name| **name != "route"))
             .chain(&listener::ROUTE)
+            .chain(&hooks::NAMES)
             .chain(&["default_profile"])
         {
             // Of names that exclude each other one stands there, and the others behind a `#`.

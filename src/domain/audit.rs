@@ -38,6 +38,8 @@ pub enum Verb {
     Logout,
     /// All knox tokens of a user were deleted by who held one of them.
     Logoutall,
+    /// A command of the site's was run after a change.
+    Hook,
 }
 
 impl Verb {
@@ -59,13 +61,14 @@ impl Verb {
             Self::Login => "login",
             Self::Logout => "logout",
             Self::Logoutall => "logoutall",
+            Self::Hook => "hook",
         }
     }
 }
 
 impl Verb {
     /// Every verb, and its name where lines are kept.
-    const NAMES: [(Self, &'static str); 14] = [
+    const NAMES: [(Self, &'static str); 15] = [
         (Self::Generate, "generate"),
         (Self::Regenerate, "regenerate"),
         (Self::Revoke, "revoke"),
@@ -80,6 +83,7 @@ impl Verb {
         (Self::Login, "login"),
         (Self::Logout, "logout"),
         (Self::Logoutall, "logoutall"),
+        (Self::Hook, "hook"),
     ];
 
     /// Its name where lines are kept: one word.

@@ -88,6 +88,9 @@ impl Ops {
         let issued = issued(aim, stored, Origin::New);
         let key = CoveredKey::of(&issued.key);
         self.finish(work, &aim.username, Some(key.start())).await?;
+        if mode == Mode::Apply {
+            self.run_hook(Verb::Generate, aim, Some(&issued.key)).await;
+        }
         Ok(issued)
     }
 
@@ -113,6 +116,8 @@ impl Ops {
         done?;
         if mode == Mode::Apply {
             self.retire(aim);
+            self.run_hook(Verb::Regenerate, aim, Some(&stored.key))
+                .await;
         }
         Ok(issued(aim, stored, Origin::New))
     }
@@ -137,6 +142,7 @@ impl Ops {
         done?;
         if mode == Mode::Apply {
             self.retire(aim);
+            self.run_hook(Verb::Revoke, aim, None).await;
         }
         Ok(seen.clone())
     }

@@ -78,6 +78,8 @@ pub enum Message {
         /// Its path; or why not.
         outcome: Result<PathBuf, String>,
     },
+    /// The command that is run after changes failed; the change stands.
+    HookFailed(String),
     /// Long work got on.
     Progressed {
         /// Of the work.

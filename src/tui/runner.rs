@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -73,6 +74,8 @@ pub struct Runner {
     slots: HashMap<Slot, CancellationToken>,
     job: Option<Handle>,
     deeds: TaskTracker,
+    /// Tells of hooks that failed.
+    hooks: Option<AbortHandle>,
     settings: Settings,
     held: Arc<Mutex<Held>>,
 }
@@ -104,6 +107,7 @@ impl Runner {
             slots: HashMap::new(),
             job: None,
             deeds: TaskTracker::new(),
+            hooks: None,
             settings,
             held: Arc::default(),
         };
@@ -151,6 +155,7 @@ impl Runner {
                 self.connecting = None;
                 let outcome = outcome.map(|ops| {
                     let place = place_of(&ops);
+                    self.hear_hooks(&ops);
                     self.ops = Some(ops);
                     place
                 });
@@ -176,6 +181,9 @@ impl Runner {
         }
         if let Some(job) = &self.job {
             job.cancel();
+        }
+        if let Some(hooks) = &self.hooks {
+            hooks.abort();
         }
         let listening = self.listening.map(Listening::stop);
         self.deeds.close();
@@ -228,6 +236,23 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// Tells of hooks that fail, as long as the loop runs. They are the same for every place.
+    fn hear_hooks(&mut self, ops: &Ops) {
+        let (Some(hooks), None) = (ops.hooks().cloned(), &self.hooks) else {
+            return;
+        };
+        let answers = self.answers.clone();
+        let hear = tokio::spawn(async move {
+            loop {
+                let failed = Message::HookFailed(hooks.next_failure().await);
+                if answers.send(Answer::Told(failed)).await.is_err() {
+                    break;
+                }
+            }
+        });
+        self.hooks = Some(hear.abort_handle());
     }
 
     /// A fresh token for `slot`; whoever held the old one stops.

@@ -85,6 +85,10 @@ pub fn update_now(model: &mut Model, message: Message) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Message::HookFailed(said) => {
+            model.cx.say(Tone::Bad, said);
+            Vec::new()
+        }
         Message::Progressed { ticket, progress } => {
             if let Some(job) = model.cx.job.as_mut().filter(|job| job.ticket == ticket) {
                 job.progress = progress;

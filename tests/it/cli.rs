@@ -3,6 +3,7 @@
 mod audit;
 mod bare;
 mod doctor;
+mod hooks;
 mod leak;
 mod private;
 mod signals;

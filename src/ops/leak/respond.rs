@@ -137,9 +137,15 @@ impl Ops {
         if mode == Mode::DryRun {
             return Ok(response);
         }
-        for (finding, _) in plan.findings() {
+        let ops = self.for_leak(leak);
+        for (finding, deed) in plan.findings() {
             if let Some(aim) = aim(finding) {
                 self.retire(&aim);
+                let mut issued = response.issued.iter();
+                let new =
+                    issued.find(|issued| deed == Deed::Regenerate && issued.user_id == aim.id);
+                ops.run_hook(deed.verb(), &aim, new.map(|new| &new.key))
+                    .await;
             }
         }
         for row in &response.rows {
