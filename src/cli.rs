@@ -6,6 +6,7 @@ mod audit;
 mod consent;
 mod console;
 mod context;
+mod doctor;
 mod exit;
 mod leak;
 mod log;
@@ -81,6 +82,8 @@ enum Command {
     /// The private database: start, stop, status, url, drop
     #[command(subcommand)]
     Private(private::Command),
+    /// What is unhealthy here: weak, forgotten and exposed keys; exit 10 when one is live
+    Doctor(doctor::Args),
     /// Who did what to whom, and whether that is as it was written
     Audit(audit::Args),
     /// Make tokenward's own tables: all optional on Django's database
@@ -190,6 +193,7 @@ async fn command(cx: &mut Context, command: Option<Command>, named: bool) -> Res
         Some(Command::Leak(command)) => leak::run(cx, command).await,
         Some(Command::Serve(args)) => serve::run(cx, args).await,
         Some(Command::Private(command)) => private::run(cx, command).await,
+        Some(Command::Doctor(args)) => doctor::run(cx, args).await,
         Some(Command::Audit(args)) => audit::run(cx, args).await,
         Some(Command::Migrate(args)) => migrate::run(cx, args).await,
         Some(Command::Profile(command)) => profile::run(cx, command, named).await,

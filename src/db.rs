@@ -8,6 +8,7 @@ pub mod compat;
 pub mod connect;
 pub mod conninfo;
 pub mod demo;
+pub mod doctor;
 pub mod drf_tokens;
 pub mod error;
 mod filters;

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod backfill;
 pub mod demo;
+pub mod doctor;
 mod error;
 pub mod gate;
 pub mod grace;

@@ -26,51 +26,64 @@ pub struct Context<'a> {
     pub grace: Option<Moment>,
 }
 
-/// Tells the triggers who makes the change, until the end of the transaction.
+/// Tells the triggers who makes the change, until the end of the transaction. Gives whether there still is an audit: our
+/// schema can be dropped while a program runs.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn set_context(conn: &mut Conn, context: &Context<'_>) -> Result<(), Error> {
+pub async fn set_context(conn: &mut Conn, context: &Context<'_>) -> Result<bool, Error> {
     let text = |value: Option<String>| value.unwrap_or_default();
     // Settings have no word in Diesel's language.
-    diesel::sql_query(
+    let row: Told = diesel::sql_query(
         "SELECT set_config('tokenward.actor', $1, true), set_config('tokenward.verb', $2, true), \
-                set_config('tokenward.leak', $3, true), set_config('tokenward.grace', $4, true)",
+                set_config('tokenward.leak', $3, true), set_config('tokenward.grace', $4, true), \
+                to_regclass('tokenward.audit') IS NOT NULL AS is_there",
     )
     .bind::<Text, _>(context.actor.to_string())
     .bind::<Text, _>(context.verb)
     .bind::<Text, _>(text(context.leak.map(|leak| leak.to_string())))
     .bind::<Text, _>(text(context.grace.map(Moment::micros_utc)))
-    .execute(conn)
+    .get_result(conn)
     .await?;
-    Ok(())
+    Ok(row.is_there)
 }
+
+#[derive(QueryableByName)]
+struct Told {
+    #[diesel(sql_type = Bool)]
+    is_there: bool,
+}
+
+/// A question has 65,535 parameters at the most, and a line has nine.
+const LINES_AT_ONCE: usize = 1_000;
 
 /// Writes lines; their time is the database's own.
 ///
 /// # Errors
 /// When the database refuses or is away.
 pub async fn insert_lines(conn: &mut Conn, entries: &[Entry]) -> Result<(), Error> {
-    let rows: Vec<_> = entries
-        .iter()
-        .map(|entry| {
-            (
-                audit::os_user.eq(&entry.actor.os_user),
-                audit::host.eq(&entry.actor.host),
-                audit::operator.eq(entry.actor.operator.as_ref()),
-                audit::database.eq(&entry.database),
-                audit::what.eq(entry.what.name()),
-                audit::whom.eq(&entry.whom),
-                audit::key.eq(entry.key.as_ref()),
-                audit::for_leak.eq(entry.for_leak),
-                audit::result.eq(&entry.result),
-            )
-        })
-        .collect();
-    diesel::insert_into(audit::table)
-        .values(rows)
-        .execute(conn)
-        .await?;
+    for some in entries.chunks(LINES_AT_ONCE) {
+        let rows: Vec<_> = some
+            .iter()
+            .map(|entry| {
+                (
+                    audit::os_user.eq(&entry.actor.os_user),
+                    audit::host.eq(&entry.actor.host),
+                    audit::operator.eq(entry.actor.operator.as_ref()),
+                    audit::database.eq(&entry.database),
+                    audit::what.eq(entry.what.name()),
+                    audit::whom.eq(&entry.whom),
+                    audit::key.eq(entry.key.as_ref()),
+                    audit::for_leak.eq(entry.for_leak),
+                    audit::result.eq(&entry.result),
+                )
+            })
+            .collect();
+        diesel::insert_into(audit::table)
+            .values(rows)
+            .execute(conn)
+            .await?;
+    }
     Ok(())
 }
 
@@ -211,6 +224,13 @@ pub async fn load_chain(
 ) -> Result<Vec<Line>, Error> {
     let rows: Vec<Row> = lines()
         .filter(audit::id.gt(after.unwrap_or(i64::MIN)))
+        // Below zero, with something before it and no hash, a line waits for its place.
+        .filter(
+            audit::id
+                .gt(0)
+                .or(audit::hash.is_not_null())
+                .or(audit::prev.is_null()),
+        )
         .order_by(audit::id)
         .limit(limit)
         .load(conn)

@@ -49,6 +49,11 @@ pub async fn conditions(
             Test::Off => Box::new(not(auth_user::is_active)),
             Test::NoToken => Box::new(has_no_token()),
             Test::Drf => Box::new(not(has_no_token())),
+            Test::Stale => {
+                let limit = Instant(now.minus_days(Test::STALE_DAYS));
+                let older = truth_or(authtoken_token::created.lt(limit).nullable(), false);
+                Box::new(not(has_no_token()).and(not(auth_user::is_active).or(older)))
+            }
             // Unknown for a user without a token, which counts as false. A WHERE takes it so by itself, and Postgres has
             // statistics for the bare column; only under a NOT it must be said, which hides the column from them.
             Test::OlderThan(days) => {

@@ -1,6 +1,8 @@
 //! Our migrations: Django's tables, only in a database that has none, and our own schema `tokenward`. Both are
 //! embedded; Diesel keeps count of them in a table of that schema, so nothing of ours stands beside Django's.
 
+mod attach;
+
 use std::borrow::Cow;
 
 use diesel::migration::{Migration, MigrationSource};
@@ -13,8 +15,9 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::changes;
 use super::compat::UserTable;
 use super::records;
-use super::site::{quoted, quoted_path};
+use super::site::quoted_path;
 use super::{Conn, Error, Pooled};
+use attach::Attach;
 
 const DJANGO: EmbeddedMigrations = embed_migrations!("migrations/django");
 const OURS: EmbeddedMigrations = embed_migrations!("migrations/tokenward");
@@ -61,48 +64,6 @@ const SQL: [(&str, &str); 11] = [
         include_str!("../../migrations/tokenward/2026-11-27-000004_grace/up.sql"),
     ),
 ];
-
-/// A step after the migrations: what they made is hung on the tables that the site has by now.
-#[derive(Clone, Copy)]
-enum Attach {
-    Notices,
-    Records,
-    Grace,
-}
-
-impl Attach {
-    const ALL: [Self; 3] = [Self::Notices, Self::Records, Self::Grace];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Notices => "change notices",
-            Self::Records => "retired keys",
-            Self::Grace => "end of grace",
-        }
-    }
-
-    fn sql(self, users: &UserTable) -> String {
-        let function = match self {
-            Self::Notices => "attach_notices",
-            Self::Records => "attach_records",
-            Self::Grace => "attach_grace",
-        };
-        format!(
-            "SELECT tokenward.{function}({}, {});",
-            literal(&quoted_path(&users.table)),
-            literal(&users.username)
-        )
-    }
-
-    /// Whether a table that keys depend on lacks it.
-    async fn is_due(self, conn: &mut Conn, users: &UserTable) -> Result<bool, Error> {
-        match self {
-            Self::Notices => is_uncovered(conn, users).await,
-            Self::Records => records::are_missing(conn, users).await,
-            Self::Grace => records::is_grace_endless(conn, users).await,
-        }
-    }
-}
 
 const AUTO_TOKEN_ON: &str = include_str!("../../migrations/auto_token_on.sql");
 const AUTO_TOKEN_OFF: &str = include_str!("../../migrations/auto_token_off.sql");
@@ -357,26 +318,6 @@ impl Migrator {
         let lock = format!("SET lock_timeout = '60s'; SELECT pg_advisory_lock({ADVISORY_LOCK})");
         Ok(self.conn.batch_execute(&lock).await?)
     }
-}
-
-/// Whether a table that keys depend on lacks its change notices.
-async fn is_uncovered(conn: &mut Conn, users: &UserTable) -> Result<bool, Error> {
-    // The question is the one that the listener asks at every heartbeat, to the catalogue.
-    let row: Covered = diesel::sql_query(changes::COVERAGE)
-        .bind::<Text, _>(quoted_path(&users.table))
-        .bind::<Text, _>(quoted(&users.username))
-        .bind::<Bool, _>(users.table == "auth_user")
-        .bind::<Text, _>(changes::tell_body())
-        .get_result(conn)
-        .await?;
-    Ok(row.uncovered.is_some())
-}
-
-/// The part of the coverage that a migration acts on.
-#[derive(QueryableByName)]
-struct Covered {
-    #[diesel(sql_type = diesel::sql_types::Nullable<Text>)]
-    uncovered: Option<String>,
 }
 
 /// A row of Diesel's count of what it ran.

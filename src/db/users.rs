@@ -67,7 +67,7 @@ pub(super) fn user_columns() -> _ {
 /// Users, each with what may be known of his token: the first characters of the key, its SHA-256 and when it
 /// was made. The rest of a key stays in the database.
 #[diesel::dsl::auto_type]
-fn with_tokens() -> _ {
+pub(super) fn with_tokens() -> _ {
     let user: user_columns = user_columns();
     let token = (
         left_of(authtoken_token::key, 8_i32),

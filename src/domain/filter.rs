@@ -38,6 +38,8 @@ pub enum Test {
     Off,
     /// `is:none`: no token.
     NoToken,
+    /// `is:stale`: has a token whose time is over: made more than [`Test::STALE_DAYS`] days ago, or its user is off.
+    Stale,
     /// `kind:drf`: has a token of REST framework.
     Drf,
     /// `age:>30d`: the token was made more than so many days ago.
@@ -48,12 +50,18 @@ pub enum Test {
     Marked,
 }
 
+impl Test {
+    /// A key of REST framework never expires by itself; an older one than this is stale.
+    pub const STALE_DAYS: u32 = 365;
+}
+
 /// Why a filter cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Invalid {
     /// `is:` or `kind:` with a word that does not exist.
     #[error(
-        "unknown filter word {0}; known are is:super, is:staff, is:off, is:none, is:marked, kind:drf, age:>30d"
+        "unknown filter word {0}; known are is:super, is:staff, is:off, is:none, is:stale, is:marked, kind:drf, \
+         age:>30d"
     )]
     Unknown(String),
     /// `age:` without a comparison and a length of time.
@@ -131,6 +139,7 @@ fn parse_word(word: &str) -> Result<Word, Invalid> {
         Some(("is", "staff")) => Test::Staff,
         Some(("is", "off")) => Test::Off,
         Some(("is", "none")) => Test::NoToken,
+        Some(("is", "stale")) => Test::Stale,
         Some(("is", "marked")) => Test::Marked,
         Some(("kind", "drf")) => Test::Drf,
         Some(("age", age)) => parse_age(age).ok_or_else(|| Invalid::Age(bare.to_owned()))?,
@@ -167,6 +176,7 @@ impl fmt::Display for Test {
             Self::Staff => f.write_str("is:staff"),
             Self::Off => f.write_str("is:off"),
             Self::NoToken => f.write_str("is:none"),
+            Self::Stale => f.write_str("is:stale"),
             Self::Drf => f.write_str("kind:drf"),
             Self::OlderThan(days) => write!(f, "age:>{days}d"),
             Self::YoungerThan(days) => write!(f, "age:<{days}d"),
@@ -190,6 +200,10 @@ mod tests {
 
     #[test]
     fn words_mean_what_the_help_says() {
+        assert_eq!(
+            tests("is:stale -is:stale"),
+            [(false, Test::Stale), (true, Test::Stale)]
+        );
         assert_eq!(
             tests("ali is:super -is:off age:>1y"),
             [

@@ -118,7 +118,7 @@ struct State {
     decoded: u64,
 }
 
-/// Counts lines as far as the places that were looked at.
+/// Counts lines as far as the last candidate.
 struct Lines {
     line: u64,
     /// In the buffer.
@@ -166,10 +166,11 @@ impl Scanner {
 
     /// Decides about all places before `until` in the buffer.
     fn decide(&mut self, until: usize, ended: bool, found: &mut impl FnMut(Candidate)) {
-        for anchor in anchors::find(&self.buffer, self.base, self.done..until, ended) {
+        let (anchors, ends) = anchors::find(&self.buffer, self.base, self.done..until, ended);
+        let line = self.lines.line + ends;
+        for anchor in anchors {
             let window = Window::around(&self.buffer, self.base, anchor.at, ended);
-            self.lines.count_to(&self.buffer, anchor.at);
-            let (lines, recent) = (&self.lines, &mut self.state.recent);
+            let (lines, recent) = (&mut self.lines, &mut self.state.recent);
             let buffer = &self.buffer;
             let base = self.base;
             let tell = &mut |one: Found| {
@@ -180,7 +181,7 @@ impl Scanner {
             };
             look(&window, anchor, &mut self.state.decoded, tell);
         }
-        self.lines.count_to(&self.buffer, until);
+        self.lines = Lines { line, at: until };
         self.done = until;
     }
 
@@ -214,20 +215,14 @@ fn look_at_plain(window: &Window<'_>, what: anchors::Plain, tell: &mut dyn FnMut
 }
 
 impl Lines {
-    fn count_to(&mut self, buffer: &[u8], at: usize) {
-        if at > self.at {
-            self.line += newlines(&buffer[self.at..at]);
-            self.at = at;
-        }
-    }
-
-    /// The line of a place not far from the one counted to.
-    fn of(&self, buffer: &[u8], place: usize) -> u64 {
+    /// The line of a place not far before the last one, or behind it.
+    fn of(&mut self, buffer: &[u8], place: usize) -> u64 {
         if place < self.at {
-            self.line - newlines(&buffer[place..self.at])
-        } else {
-            self.line + newlines(&buffer[self.at..place])
+            return self.line - newlines(&buffer[place..self.at]);
         }
+        self.line += newlines(&buffer[self.at..place]);
+        self.at = place;
+        self.line
     }
 }
 

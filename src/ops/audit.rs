@@ -12,7 +12,7 @@ use crate::domain::audit::{Entry, Verb};
 use crate::domain::moment::Moment;
 
 pub use file::AuditLog;
-pub(super) use file::OpenAudit;
+pub(super) use file::{Held, OpenAudit};
 
 /// Which entries to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

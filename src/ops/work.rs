@@ -102,14 +102,18 @@ impl Ops {
     /// # Errors
     /// When the audit cannot be written, or the database is away.
     pub(super) async fn begin(&self, mode: Mode, verb: Verb) -> Result<Work, Error> {
-        let book = match (self.writes_shared(), mode) {
-            (true, _) => Book::Shared,
-            (false, Mode::Apply) => Book::Local(self.inner.audit.open()?),
-            (false, Mode::DryRun) => Book::None,
+        let local = || match mode {
+            Mode::Apply => self.inner.audit.open().map(Book::Local),
+            Mode::DryRun => Ok(Book::None),
         };
-        let mut tx = self.db().begin().await?;
-        if matches!(book, Book::Shared) {
-            self.tell_triggers(tx.conn(), verb.name()).await?;
+        let (mut tx, book);
+        if self.writes_shared() {
+            tx = self.db().begin().await?;
+            let is_there = self.tell_triggers(tx.conn(), verb.name()).await?;
+            book = if is_there { Book::Shared } else { local()? };
+        } else {
+            book = local()?;
+            tx = self.db().begin().await?;
         }
         Ok(Work {
             tx,
@@ -121,8 +125,8 @@ impl Ops {
         })
     }
 
-    /// Tells the triggers of our schema that what this transaction does has its line already.
-    pub(super) async fn tell_triggers(&self, conn: &mut Conn, verb: &str) -> Result<(), Error> {
+    /// Tells the triggers of our schema that what this transaction does has its line. Gives whether the schema is there.
+    pub(super) async fn tell_triggers(&self, conn: &mut Conn, verb: &str) -> Result<bool, Error> {
         Ok(table::set_context(conn, &self.context(verb)).await?)
     }
 
@@ -255,10 +259,19 @@ impl Ops {
     /// When they could not be written.
     pub(super) async fn write_down(&self, lines: &[Entry]) -> Result<(), Unwritten> {
         if self.writes_shared() {
-            return self.write_shared(lines).await.map_err(Unwritten::Table);
+            match self.write_shared(lines).await {
+                // Our schema was dropped since the database was opened.
+                Err(db::Error::Other(_)) if self.is_shared_gone().await => {}
+                outcome => return outcome.map_err(Unwritten::Table),
+            }
         }
         let file = self.inner.audit.open().map_err(Unwritten::Unopened)?;
         append(&file, lines)
+    }
+
+    async fn is_shared_gone(&self) -> bool {
+        let asked = async { table::is_there(&mut *self.db().conn().await?).await };
+        matches!(asked.await, Ok(false))
     }
 
     async fn write_shared(&self, lines: &[Entry]) -> Result<(), db::Error> {

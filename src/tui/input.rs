@@ -58,8 +58,36 @@ fn message_of(event: Event) -> Option<Message> {
     match event {
         Event::Key(key) if key.kind == KeyEventKind::Release => None,
         Event::Key(key) => Some(Message::Pressed(Key::from_event(&key))),
-        Event::Paste(text) => Some(Message::Pasted(Sealed::new(text))),
+        Event::Paste(text) => Some(Message::Pasted(Sealed::new(with_line_ends(text)))),
         Event::Resize(width, height) => Some(Message::Resized(Size::new(width, height))),
         Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+    }
+}
+
+/// Terminals send what Enter would for each end of a line: a paste without a single `\n` has its lines ended by `\r`.
+/// Changed in place, for a copy would leave a key in memory that nobody wipes.
+fn with_line_ends(text: String) -> String {
+    if text.contains('\n') {
+        return text;
+    }
+    let mut bytes = text.into_bytes();
+    for byte in &mut bytes {
+        if *byte == b'\r' {
+            *byte = b'\n';
+        }
+    }
+    // One ASCII character for another leaves UTF-8 what it was.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_has_its_lines_however_the_terminal_ends_them() {
+        for (sent, lines) in [("a\rb", "a\nb"), ("a\r\nb", "a\r\nb"), ("é\r", "é\n")] {
+            assert_eq!(with_line_ends(sent.to_owned()), lines);
+        }
     }
 }

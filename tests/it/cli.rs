@@ -2,6 +2,7 @@
 
 mod audit;
 mod bare;
+mod doctor;
 mod leak;
 mod private;
 mod signals;

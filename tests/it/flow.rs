@@ -87,8 +87,9 @@ impl Console {
         self.terminal.wait_gone(text);
     }
 
-    /// Pastes as a terminal does that was asked to mark pastes.
+    /// Pastes as a terminal does that was asked to mark pastes: each line ends as Enter would end it.
     fn paste(&mut self, text: &str, brings: &[&str]) {
+        let text = text.replace('\n', "\r");
         self.press(&format!("\u{1b}[200~{text}\u{1b}[201~"), brings);
     }
 

@@ -46,8 +46,8 @@ AS $hash$
            ]) WITH ORDINALITY AS field(value, place)
 $hash$;
 
--- Runs when a transaction commits, and puts all lines that it wrote at the chain's end. Only its own are without a
--- place: those of others are not visible yet, or have theirs.
+-- Runs when a transaction commits, and puts all lines that it wrote at the chain's end, after those of others that could
+-- not be given their places.
 CREATE FUNCTION tokenward.seal_audit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -56,12 +56,20 @@ DECLARE
     head tokenward.audit_head;
     line tokenward.audit;
 BEGIN
-    -- The first of the transaction's lines brings the others with it.
-    IF NOT EXISTS (SELECT FROM tokenward.audit a WHERE a.id = NEW.id) THEN
+    -- A replica gets lines with their places. Else the first of the transaction's lines brings the others with it.
+    IF NEW.id > 0 OR NOT EXISTS (SELECT FROM tokenward.audit a WHERE a.id = NEW.id) THEN
         RETURN NULL;
     END IF;
-    SELECT * INTO head FROM tokenward.audit_head FOR UPDATE;
-    IF NOT FOUND THEN
+    BEGIN
+        SELECT * INTO head FROM tokenward.audit_head FOR UPDATE;
+    EXCEPTION WHEN serialization_failure THEN
+        -- Above READ COMMITTED the end of the chain cannot be seen where others wrote meanwhile. The change must not fail
+        -- by that: its lines get their places from the next transaction that writes one, and wait with an empty hash
+        -- before them, which nobody can ask for.
+        UPDATE tokenward.audit a SET prev = '' WHERE a.id = NEW.id;
+        RETURN NULL;
+    END;
+    IF head.one IS NULL THEN
         -- As after a restore without the data of our tables. Changes of tokens must not hang on it.
         INSERT INTO tokenward.audit_head AS h (last, hash)
         SELECT a.id, a.hash
@@ -86,8 +94,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $guard$
 BEGIN
-    IF TG_OP = 'UPDATE' AND OLD.hash IS NULL AND OLD.id < 0 AND NEW.id > 0 THEN
-        -- Its place in the chain, and nothing else.
+    IF TG_OP = 'UPDATE' AND OLD.hash IS NULL AND OLD.id < 0 AND (NEW.id > 0 OR NEW.prev = '') THEN
+        -- Its place in the chain, or that it waits for one, and nothing else.
         OLD.id := NEW.id;
         OLD.prev := NEW.prev;
         OLD.hash := NEW.hash;
@@ -95,6 +103,10 @@ BEGIN
             RETURN NEW;
         END IF;
     ELSIF TG_OP = 'INSERT' THEN
+        IF NEW.id > 0 AND NEW.hash IS NOT NULL AND current_setting('session_replication_role') = 'replica' THEN
+            -- Copied whole by a superuser or for a subscriber; `audit verify` sees what was altered.
+            RETURN NEW;
+        END IF;
         -- Place and hashes are given at the commit, whatever was asked for.
         NEW.prev := NULL;
         NEW.hash := NULL;

@@ -8,8 +8,27 @@ CREATE TABLE tokenward.installation (
     made timestamptz NOT NULL DEFAULT now()
 );
 -- gen_random_uuid() and sha256() are built in since Postgres 13 and draw on the server's strong randomness.
-INSERT INTO tokenward.installation (salt)
-SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+CREATE FUNCTION tokenward.new_salt() RETURNS bytea
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $salt$
+    SELECT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+$salt$;
+INSERT INTO tokenward.installation (salt) SELECT tokenward.new_salt();
+
+-- Whether it is a table whose column is of a type that Postgres brings, or of citext: whatever else makes a text of a
+-- column may be a function of whoever owns the table.
+CREATE FUNCTION tokenward.is_plain(relation oid, column_name text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $plain$
+    SELECT EXISTS (
+        SELECT FROM pg_class c
+          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = column_name AND NOT a.attisdropped
+          JOIN pg_type t ON t.oid = a.atttypid
+         WHERE c.oid = relation AND c.relkind IN ('r', 'p')
+           AND (t.typnamespace = 'pg_catalog'::regnamespace OR t.typname = 'citext'))
+$plain$;
 
 CREATE TABLE tokenward.retired_key (
     -- SHA-256 of the salt and the key; of the salt and the column `digest` for a key of knox.
@@ -47,19 +66,33 @@ DECLARE
     done text := 'done, outside tokenward';
     key_column text := CASE WHEN is_drf THEN 'key' ELSE 'digest' END;
     gone text;
-    owners text := format('LEFT JOIN %s u ON u.%I::text = g.user_id', TG_ARGV[1], TG_ARGV[2]);
-    name text := format('u.%I::text', TG_ARGV[3]);
+    owners text := '';
+    name text := 'NULL::text';
     retire text;
     any_gone boolean;
 BEGIN
+    -- Texts are made with the owner's rights, so only types are trusted that nobody but a superuser can make.
+    IF NOT tokenward.is_plain(TG_RELID, key_column) THEN
+        RETURN NULL;
+    END IF;
+    -- A user table that became a view, or was not there when this was hung up, names no owners.
+    IF TG_ARGV[1] <> '' AND tokenward.is_plain(to_regclass(TG_ARGV[1]), TG_ARGV[3]) THEN
+        owners := format('LEFT JOIN %s u ON u.%I = g.owner', TG_ARGV[1], TG_ARGV[2]);
+        name := format('u.%I::text', TG_ARGV[3]);
+    END IF;
+    -- It is missing after a restore without the data of our tables.
+    INSERT INTO tokenward.installation (salt)
+    SELECT tokenward.new_salt() WHERE NOT EXISTS (SELECT FROM tokenward.installation)
+        ON CONFLICT DO NOTHING;
     IF verb IS NULL OR actor IS NULL THEN
         verb := CASE TG_OP WHEN 'UPDATE' THEN 'regenerate' ELSE 'revoke' END;
     END IF;
     gone := format(
-        'SELECT o.%1$I::text AS key, %2$s AS start, o.user_id::text AS user_id, %3$s AS was_live
+        'SELECT o.%1$I::text AS key, %2$s AS start, o.user_id AS owner, o.user_id::text AS user_id, %3$s AS was_live
            FROM %4$s o',
         key_column,
-        CASE WHEN is_drf THEN 'left(o.key, 8)' ELSE 'left(o.token_key, 8)' END,
+        -- Of a short key, made by hand, the half: the start of a key must not be the key.
+        CASE WHEN is_drf THEN 'left(o.key::text, least(8, length(o.key::text) / 2))' ELSE 'left(o.token_key::text, 8)' END,
         CASE WHEN is_drf THEN 'true' ELSE 'coalesce(o.expiry > now(), true)' END,
         CASE TG_OP WHEN 'TRUNCATE' THEN TG_RELID::regclass::text ELSE 'tokenward_old' END);
     IF TG_OP = 'UPDATE' THEN
@@ -100,8 +133,8 @@ BEGIN
         EXECUTE format(retire, name, owners)
           USING TG_ARGV[0], coalesce(actor, role_name || '@' || host_name), verb, leak, grace,
                 role_name, host_name, done, actor IS NULL;
-    EXCEPTION WHEN undefined_table OR undefined_column OR insufficient_privilege THEN
-        -- The user table was renamed since, or must not be read. The change goes on, and the owner's name is not told.
+    EXCEPTION WHEN OTHERS THEN
+        -- The user table was changed since, or must not be read. The change goes on, and the owner's name is not told.
         EXECUTE format(retire, 'NULL::text', '')
           USING TG_ARGV[0], coalesce(actor, role_name || '@' || host_name), verb, leak, grace,
                 role_name, host_name, done, actor IS NULL;
@@ -118,7 +151,7 @@ BEGIN
 END
 $retire$;
 
-REVOKE ALL ON FUNCTION tokenward.retire() FROM PUBLIC;
+REVOKE ALL ON FUNCTION tokenward.retire(), tokenward.new_salt(), tokenward.is_plain(oid, text) FROM PUBLIC;
 
 -- Lets whoever may change tokens or users write lines of the audit, and read it: no more than that. Who gets such a right
 -- later is let in by asking again.
@@ -141,7 +174,7 @@ BEGIN
         EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA tokenward TO %s', grantee);
         EXECUTE pg_catalog.format('GRANT SELECT ON tokenward.audit, tokenward.audit_head, tokenward.installation,
                                        tokenward.retired_key TO %s', grantee);
-        EXECUTE pg_catalog.format('GRANT INSERT (at, os_user, host, operator, database, what, whom, key, for_leak, result)
+        EXECUTE pg_catalog.format('GRANT INSERT (os_user, host, operator, database, what, whom, key, for_leak, result)
                                        ON tokenward.audit TO %s', grantee);
         EXECUTE pg_catalog.format('GRANT UPDATE (told, told_by) ON tokenward.retired_key TO %s', grantee);
     END LOOP;

@@ -8,6 +8,7 @@ use super::scan::Scanned;
 use crate::cli::consent::{Consent, Extent};
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
+use crate::cli::output;
 use crate::cli::report::Report;
 use crate::domain::token::CoveredKey;
 use crate::ops::leak::{Case, Deed, Format, Response};
@@ -113,6 +114,9 @@ fn tell(cx: &mut Context, case: &Case, response: &Response) -> Result<(), Failur
             let key = key.map_or_else(|| "-".to_owned(), ToString::to_string);
             cx.out.line(&format!("{result}  {}  {key}", row.username))?;
         }
+    }
+    if let Some(warning) = &response.warning {
+        output::note(&format!("warning: {}", text::safe(warning)));
     }
     if !cx.is_json() {
         let mut said = format!("leak {}: the old keys get 401 from now on", response.leak);

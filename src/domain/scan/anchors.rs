@@ -8,6 +8,7 @@ use aho_corasick::{AhoCorasick, Match, packed};
 
 use super::bounds::word_byte;
 use super::window::hex_digit;
+use super::wrapped;
 
 /// A place, and why it is worth a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,13 +115,18 @@ impl Search {
     }
 }
 
-/// All places in `within`, in their order. `buffer` begins at `base` of the text and reaches far enough beyond, unless the
-/// text has `ended`.
-pub(super) fn find(buffer: &[u8], base: u64, within: Range<usize>, ended: bool) -> Vec<Anchor> {
+/// All places in `within`, in their order, and how many lines end there. `buffer` begins at `base` of the text and reaches
+/// far enough beyond, unless the text has `ended`.
+pub(super) fn find(
+    buffer: &[u8],
+    base: u64,
+    within: Range<usize>,
+    ended: bool,
+) -> (Vec<Anchor>, u64) {
     let mut anchors = Vec::new();
     words(buffer, &within, &mut anchors);
     hex_runs(buffer, &within, &mut anchors);
-    breaks(buffer, &within, &mut anchors);
+    let lines = breaks(buffer, &within, &mut anchors);
     encoded(buffer, base, &within, &mut anchors);
     if ended {
         anchors.push(Anchor {
@@ -129,7 +135,7 @@ pub(super) fn find(buffer: &[u8], base: u64, within: Range<usize>, ended: bool) 
         });
     }
     anchors.sort_unstable();
-    anchors
+    (anchors, lines)
 }
 
 /// The same in what was decoded: no base64 within base64.
@@ -138,7 +144,7 @@ pub(super) fn find_plain(buffer: &[u8]) -> Vec<(usize, Plain)> {
     let mut anchors = Vec::new();
     words(buffer, &within, &mut anchors);
     hex_runs(buffer, &within, &mut anchors);
-    breaks(buffer, &within, &mut anchors);
+    let _ = breaks(buffer, &within, &mut anchors);
     anchors.sort_unstable();
     let plain = anchors.iter().filter_map(|anchor| match anchor.what {
         What::Plain(what) => Some((anchor.at, what)),
@@ -193,27 +199,50 @@ fn end_of_hex(buffer: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Ends of lines between two characters of a key, soft or hard.
-fn breaks(buffer: &[u8], within: &Range<usize>, anchors: &mut Vec<Anchor>) {
+/// Ends of lines between two characters of a key, soft or hard. Counts all ends of lines.
+fn breaks(buffer: &[u8], within: &Range<usize>, anchors: &mut Vec<Anchor>) -> u64 {
+    let mut lines = 0;
     for hit in memchr::memchr_iter(b'\n', &buffer[within.clone()]) {
+        lines += 1;
         let at = within.start + hit;
         let before = buffer[..at].strip_suffix(b"\r").unwrap_or(&buffer[..at]);
         let soft = before
             .strip_suffix(b"=")
             .or_else(|| before.strip_suffix(b"\\"));
-        let Some(last) = soft.unwrap_or(before).last() else {
+        let text = soft.unwrap_or(before);
+        if !text.last().is_some_and(|last| word_byte(*last)) {
             continue;
-        };
-        if word_byte(*last) {
+        }
+        if may_be_wrapped(text, &buffer[at + 1..]) {
             anchors.push(Anchor {
                 at,
                 what: plain(Plain::Break),
             });
-            if soft.is_none() {
-                anchors.extend(broken_base64(buffer, at, before));
-            }
+        }
+        if soft.is_none() {
+            anchors.extend(broken_base64(buffer, at, before));
         }
     }
+    lines
+}
+
+/// Whether a key may go on from the end of one line into the next. Almost every line of a log gets here.
+fn may_be_wrapped(line: &[u8], next: &[u8]) -> bool {
+    const ENOUGH: usize = 72;
+    let left = line.iter().rev().take(ENOUGH);
+    let digits = left.take_while(|byte| hex_digit(**byte)).count();
+    let word = line.iter().rev().take(ENOUGH);
+    let word = word.take_while(|byte| word_byte(**byte)).count();
+    if digits == 0 && line[line.len() - word] != b't' {
+        return false;
+    }
+    let indent = wrapped::indent(next);
+    let right = next[indent..].iter().take(ENOUGH);
+    let right = right.take_while(|byte| word_byte(**byte)).count();
+    // The next line may end in the middle of it, too.
+    let ends = matches!(next.get(indent + right), Some(b'\n' | b'\r' | b'=' | b'\\'));
+    let whole = |left: usize| matches!(left + right, 40 | 64);
+    right > 0 && (ends || whole(digits) || whole(word))
 }
 
 /// In base64 each group of three hex digits begins with one of these.

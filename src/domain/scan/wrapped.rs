@@ -106,7 +106,13 @@ fn next_line(window: &Window<'_>, at: usize) -> Option<usize> {
         .strip_prefix(b"\r")
         .unwrap_or(rest)
         .strip_prefix(b"\n")?;
+    Some(window.bytes.len() - line.len() + indent(line))
+}
+
+/// How far a line is indented, or quoted.
+pub(super) fn indent(line: &[u8]) -> usize {
     let indent = line.iter().take(LONGEST_INDENT);
-    let indent = indent.take_while(|byte| matches!(byte, b' ' | b'\t' | b'>' | b'|'));
-    Some(window.bytes.len() - line.len() + indent.count())
+    indent
+        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'>' | b'|'))
+        .count()
 }

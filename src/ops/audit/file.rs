@@ -110,9 +110,9 @@ impl Private for std::fs::DirBuilder {
     }
 }
 
-/// More than the lines of one change take, and of those who append at the same moment.
+/// More than the lines of one change take, a leak's of a thousand keys too, and of those who append at the same moment.
 #[cfg(target_os = "linux")]
-const ROOM: i64 = 64 * 1024;
+const ROOM: i64 = 1024 * 1024;
 
 /// Sees to it that a full disk is met before the change and not after it, when its line has to be written. The room
 /// is taken beyond the file's end (fallocate(2), `FALLOC_FL_KEEP_SIZE`), where the line will go.
@@ -206,10 +206,11 @@ struct End {
 }
 
 /// The file's lock, until it is dropped.
-struct Held<'a>(&'a File);
+pub(in crate::ops) struct Held<'a>(&'a File);
 
 impl<'a> Held<'a> {
-    fn lock(file: &'a File) -> std::io::Result<Self> {
+    /// Waits for it, some seconds at the most.
+    pub(in crate::ops) fn lock(file: &'a File) -> std::io::Result<Self> {
         let begun = Instant::now();
         loop {
             match file.try_lock() {

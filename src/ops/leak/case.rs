@@ -1,7 +1,7 @@
 //! A case: what was found in one text, what was done about it and who was told. In memory it has the keys, to ask again
 //! with; what is kept of it has none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::folder::{Folder, Index, Kept, KeptDone, KeptKey, KeptTold};
 use super::respond::Deed;
@@ -33,6 +33,10 @@ pub struct Case {
     pub findings: Vec<Finding>,
     /// What was done about each key.
     pub done: HashMap<Fingerprint, Done>,
+    /// What was done about keys that live again when the case was opened: it holds no longer.
+    pub past: HashMap<Fingerprint, Done>,
+    /// What its file has of keys that are not among the findings: a part of its text was read again.
+    pub others: Vec<KeptKey>,
 }
 
 /// Whether a case is kept in its file.
@@ -77,16 +81,18 @@ impl Case {
     /// As it is kept.
     pub(super) fn kept(&self, salt: &Salt, database: &str, now: Moment) -> Kept {
         let matters = self.findings.iter().filter(|finding| finding.matters());
+        let mut keys: Vec<KeptKey> = matters
+            .take(MOST_KEYS)
+            .map(|finding| self.kept_key(finding, salt, database, now))
+            .collect();
+        keys.extend(self.others.iter().cloned());
         Kept {
             leak: self.number,
             database: database.to_owned(),
             opened: self.opened.rfc3339(),
             by: self.by.clone(),
             source: self.source.clone(),
-            keys: matters
-                .take(MOST_KEYS)
-                .map(|finding| self.kept_key(finding, salt, database, now))
-                .collect(),
+            keys,
         }
     }
 
@@ -129,6 +135,19 @@ impl Case {
         }
     }
 
+    /// A key that was asked about just now and lives was put back after whatever `kept` says was done about it.
+    fn find_past(&mut self, kept: &Kept, salt: &Salt) {
+        let done = |key: &KeptKey| Some((key.digest.clone(), read_done(key.done.as_ref()?)?));
+        let mut done: HashMap<String, Done> = kept.keys.iter().filter_map(done).collect();
+        let live = self.findings.iter().filter(|one| one.verdict.is_live());
+        self.past = live
+            .filter_map(|finding| {
+                let digest = salt.drf(&finding.sighting.key).to_string();
+                Some((finding.key.fingerprint, done.remove(&digest)?))
+            })
+            .collect();
+    }
+
     /// Takes over what `kept`, an earlier state of the same case, knows and this one does not.
     fn take_over(&mut self, kept: &Kept, salt: &Salt) {
         let mut known: HashMap<&str, &KeptKey> = HashMap::new();
@@ -140,13 +159,24 @@ impl Case {
             let Some(key) = known.get(digest.as_str()) else {
                 continue;
             };
-            if let Some(done) = key.done.as_ref().and_then(read_done) {
-                self.done.entry(finding.key.fingerprint).or_insert(done);
+            let fingerprint = finding.key.fingerprint;
+            let past = self.past.get(&fingerprint);
+            let done = key.done.as_ref().and_then(read_done);
+            if let Some(done) = done.filter(|done| Some(done) != past) {
+                self.done.entry(fingerprint).or_insert(done);
             }
             if finding.told.is_none() {
                 finding.told = key.told.as_ref().and_then(read_told);
             }
         }
+        let matters = self.findings.iter().filter(|finding| finding.matters());
+        let here: HashSet<String> = matters
+            .take(MOST_KEYS)
+            .map(|finding| salt.drf(&finding.sighting.key).to_string())
+            .collect();
+        let others = kept.keys.iter().filter(|key| !here.contains(&key.digest));
+        self.others = others.cloned().collect();
+        self.source = joined(&kept.source, &self.source);
     }
 }
 
@@ -168,10 +198,20 @@ fn read_told(told: &KeptTold) -> Option<Told> {
     })
 }
 
+/// What was read before and what was read now, each once.
+fn joined(before: &str, now: &str) -> String {
+    let mut all: Vec<&str> = before.split(", ").filter(|one| !one.is_empty()).collect();
+    for one in now.split(", ").filter(|one| !one.is_empty()) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all.join(", ")
+}
+
 /// Keys of a case are kept under what the case keeps of them.
 fn holds_all(kept: &Kept, digests: &[String]) -> bool {
-    let known: std::collections::HashSet<&str> =
-        kept.keys.iter().map(|key| key.digest.as_str()).collect();
+    let known: HashSet<&str> = kept.keys.iter().map(|key| key.digest.as_str()).collect();
     digests.iter().all(|digest| known.contains(digest.as_str()))
 }
 
@@ -201,8 +241,10 @@ impl Ops {
             source,
             opened: Moment::now(),
             by: self.inner.actor.to_string(),
+            past: HashMap::new(),
             findings,
             done: HashMap::new(),
+            others: Vec::new(),
         };
         if let Some(kept) = self.kept_case_of(number, &mut case).await? {
             case.number = kept.leak;
@@ -242,6 +284,7 @@ impl Ops {
             Ok(found.map(|kept| (salt, kept)))
         });
         Ok(found.await?.map(|(salt, kept)| {
+            case.find_past(&kept, &salt);
             case.take_over(&kept, &salt);
             kept
         }))
@@ -261,11 +304,12 @@ impl Ops {
         let mut kept_case = case.clone();
         let saved = blocking(move || {
             let salt = folder.salt()?;
-            // It may be the empty file that only holds the number.
-            if let Ok(before) = folder.read(kept_case.number) {
-                kept_case.take_over(&before, &salt);
-            }
-            folder.write(&kept_case.kept(&salt, &database, Moment::now()))?;
+            folder.alone(|| {
+                if let Some(before) = folder.read_if_written(kept_case.number)? {
+                    kept_case.take_over(&before, &salt);
+                }
+                folder.write(&kept_case.kept(&salt, &database, Moment::now()))
+            })?;
             Ok(kept_case)
         });
         *case = saved.await?;

@@ -13,6 +13,7 @@ use crate::domain::moment::Moment;
 use crate::domain::retired::{KeyDigest, Kind, Retired, Salt, Told};
 use crate::domain::token::{DrfKey, Fingerprint, KeyFormat, KeyStart};
 use crate::ops::Error;
+use crate::ops::audit::Held;
 
 /// So many cases are looked through, the newest.
 const MOST_CASES: usize = 500;
@@ -150,6 +151,31 @@ impl Folder {
 
     fn file(&self, number: i64) -> PathBuf {
         self.path.join(format!("{number}.json"))
+    }
+
+    /// Does `work` while no other program does any on the cases here.
+    pub fn alone<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        self.make()?;
+        let path = self.path.join("lock");
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| failed("open", &path, &error))?;
+        let _held = Held::lock(&file).map_err(|error| failed("lock", &path, &error))?;
+        work()
+    }
+
+    /// The case of this number, unless its file only holds the number yet, or is gone.
+    pub fn read_if_written(&self, number: i64) -> Result<Option<Kept>, Error> {
+        match std::fs::metadata(self.file(number)) {
+            Ok(file) if file.len() > 0 => self.read(number).map(Some),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("read", &self.file(number), &error)),
+        }
     }
 
     /// The case of this number.

@@ -58,6 +58,8 @@ pub struct Response {
     pub rows: Vec<RowDone>,
     /// The new keys. Nobody sees them unless he asks.
     pub issued: Vec<Issued>,
+    /// What went wrong after it.
+    pub warning: Option<String>,
 }
 
 /// What is to be changed.
@@ -131,7 +133,7 @@ impl Ops {
             self.forget(user);
         }
         changed?;
-        let response = self.response(&plan, keys, leak);
+        let mut response = self.response(&plan, keys, leak);
         if mode == Mode::DryRun {
             return Ok(response);
         }
@@ -146,6 +148,10 @@ impl Ops {
         // What was done is done, and the audit has it; that the case could not be kept is told beside it.
         if let Err(error) = self.save_case(case).await {
             tracing::error!("leak {leak} was handled, but its case is not up to date: {error}");
+            response.warning = Some(format!(
+                "leak {leak} was handled, and the audit has it, but its case is not up to date: {error}; then ask for \
+                 the keys again and write a report"
+            ));
         }
         Ok(response)
     }
@@ -282,6 +288,7 @@ impl Ops {
             leak,
             rows: rows.collect(),
             issued: issued.collect(),
+            warning: None,
         }
     }
 }

@@ -394,7 +394,7 @@ pub const KEYS: &[Binding<State, Message>] = &[
 pub const NOTES: &[&str] = &[
     "",
     "Filter words: part of a name or address, the start of a key, or a whole key;",
-    "is:super is:staff is:off is:none is:marked kind:drf age:>1y age:<30d; -word negates.",
+    "is:super is:staff is:off is:none is:stale is:marked kind:drf age:>1y age:<30d; -word negates.",
     "Commands: :user create NAME makes a user; :profile NAME connects elsewhere.",
 ];
 

@@ -223,6 +223,52 @@ async fn a_filter_says_whom_to_revoke() {
 }
 
 #[tokio::test]
+async fn what_is_stale_can_be_listed_tried_and_revoked() {
+    let place = place::fresh().await;
+    users(&place, &["ann", "bea", "cia", "dan"]).await;
+    for (name, key) in [("ann", "a1"), ("bea", "b1"), ("cia", "c1")] {
+        give(&place, name, key).await;
+    }
+    place
+        .sql(
+            "UPDATE auth_user SET is_active = false WHERE username IN ('ann', 'dan'); \
+             UPDATE authtoken_token SET created = now() - interval '1 day'; \
+             UPDATE authtoken_token SET created = now() - interval '2 years' WHERE key = 'b1'",
+        )
+        .await;
+    let program = Program::on(&place);
+    let listed = program.run(&["token", "list", "--filter", "is:stale", "--json"]);
+    let names: Vec<_> = listed
+        .json(0)
+        .into_iter()
+        .map(|row| row["username"].clone())
+        .collect();
+    assert_eq!(names, ["ann", "bea"]);
+    let words = [
+        "token",
+        "revoke",
+        "--filter",
+        "is:stale -is:off",
+        "--dry-run",
+    ];
+    let tried = program.run(&words).ok();
+    assert!(
+        tried.starts_with("would revoke  bea  b1…\n1 token on "),
+        "{tried}"
+    );
+    assert!(
+        tried.ends_with("would be revoked. Nothing was changed.\n"),
+        "{tried}"
+    );
+    let ran = program.run(&["token", "revoke", "--filter", "is:stale", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let left: String = place
+        .one("SELECT string_agg(key, ' ') FROM authtoken_token")
+        .await;
+    assert_eq!(left, "c1");
+}
+
+#[tokio::test]
 async fn a_protected_or_read_only_profile_refuses_in_words() {
     let place = place::fresh().await;
     users(&place, &["ann"]).await;

@@ -131,7 +131,11 @@ async fn whole_leak(rows: u16, columns: u16) {
     console.press("\u{1b}", &["Paste a key, a header or a log"]);
     console.paste(
         &log.text,
-        &["Nothing live: 8 retired, 2 unknown, 1 cut short."],
+        &[
+            "Pasted text, 4",
+            " lines, kept in memory only",
+            "Nothing live: 8 retired, 2 unknown, 1 cut short.",
+        ],
     );
     console
         .terminal

@@ -291,6 +291,27 @@ async fn who_got_his_rights_since_is_told_and_migrate_lets_him_in() {
     assert_eq!(super::migrations::apply(&place).await.unwrap(), [""; 0]);
 }
 
+/// As when `tokenward migrate --undo` runs beside a listener.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_dropped_meanwhile_leaves_the_file() {
+    let (place, ops) = with_lines(2).await;
+    let (one, two) = (aim(&ops, "user1").await, aim(&ops, "user2").await);
+    place.sql("DROP SCHEMA tokenward CASCADE").await;
+    ops.reveal(&one, Purpose::Show).await.unwrap();
+    ops.regenerate(&one, Mode::DryRun).await.unwrap();
+    ops.regenerate(&one, Mode::Apply).await.unwrap();
+    ops.revoke(&two, Mode::Apply).await.unwrap();
+    assert_eq!(
+        audit_lines(&place),
+        [
+            "show user1: done",
+            "regenerate user1: done",
+            "revoke user2: done"
+        ]
+    );
+    assert_eq!(place.audit_file().len(), 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_make_one_chain() {
     const EACH: u32 = 50;
@@ -390,6 +411,38 @@ async fn a_long_change_holds_up_nobody_and_comes_after_what_was_committed_before
         ]
     );
     assert_eq!(check(&ops).await.problems, [""; 0]);
+}
+
+/// Above READ COMMITTED a transaction cannot see the end of a chain that others have made longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_in_a_stricter_transaction_does_not_fail_by_the_lines_of_others() {
+    for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+        let (place, ops) = with_lines(1).await;
+        let strict = place.client().await;
+        let delete = "DELETE FROM authtoken_token WHERE user_id = 1";
+        let begin = format!("BEGIN ISOLATION LEVEL {level}; SELECT 1; {delete}");
+        strict.batch_execute(&begin).await.unwrap();
+        let line = "INSERT INTO tokenward.audit (os_user, host, database, what, whom, result) \
+                    VALUES ('ann', 'ops1', 'dev', 'show', 'other', 'done')";
+        place.sql(line).await;
+        strict.batch_execute("COMMIT").await.unwrap();
+        assert_eq!(
+            check(&ops).await.problems,
+            [""; 0],
+            "it waits for its place"
+        );
+        place.sql(line).await;
+        assert_eq!(
+            audit_lines(&place),
+            [
+                "generate user1: done",
+                "show other: done",
+                "revoke user1: done, outside tokenward",
+                "show other: done"
+            ]
+        );
+        assert_eq!(check(&ops).await.problems, [""; 0]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

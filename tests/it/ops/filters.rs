@@ -82,6 +82,27 @@ async fn each_word_and_its_negation_part_the_users_in_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stale_is_what_is_old_or_whose_user_is_off() {
+    let (place, ops) = rows().await;
+    assert_eq!(found(&ops, "is:stale", Reach::Far).await, ["bob"]);
+    for (age, expected) in [("364 days", &["bob"][..]), ("366 days", &["alice", "bob"])] {
+        place
+            .sql(&format!(
+                "UPDATE authtoken_token SET created = now() - interval '{age}' WHERE user_id = 1"
+            ))
+            .await;
+        for reach in [Reach::Near, Reach::Far] {
+            assert_eq!(found(&ops, "is:stale", reach).await, expected, "{age}");
+        }
+    }
+    // Who has no token has none that is stale.
+    let others = ["100%_of\\it", "100X_of_it", "9944bert", "alina"];
+    assert_eq!(found(&ops, "-is:stale", Reach::Far).await, others);
+    assert_eq!(found(&ops, "is:stale age:>1y", Reach::Far).await, ["alice"]);
+    assert_eq!(found(&ops, "is:stale -is:off", Reach::Far).await, ["alice"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_marked_where_nobody_told_who_is() {
     let (_place, ops) = rows().await;
     assert_eq!(found(&ops, "is:marked", Reach::Far).await, [""; 0]);

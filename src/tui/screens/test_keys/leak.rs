@@ -30,6 +30,8 @@ pub struct State {
     /// Where each key was found, masked.
     excerpts: HashMap<Fingerprint, String>,
     marks: HashSet<Fingerprint>,
+    /// Keys that were changed since they were asked about: what was said of them holds no longer.
+    changed: HashSet<Fingerprint>,
     browse: Browse,
     /// Lines read so far.
     lines: u64,
@@ -102,9 +104,12 @@ impl State {
     /// Whether there is anything to change.
     #[must_use]
     pub fn has_live(&self) -> bool {
-        self.findings()
-            .iter()
-            .any(|finding| finding.verdict.is_live())
+        self.findings().iter().any(|finding| self.is_live(finding))
+    }
+
+    /// Whether a key opens doors, as far as is known.
+    fn is_live(&self, finding: &Finding) -> bool {
+        finding.verdict.is_live() && !self.changed.contains(&finding.key.fingerprint)
     }
 
     /// `leak 8, not saved`.
@@ -149,8 +154,7 @@ impl State {
     fn chosen(&self) -> Option<Box<Case>> {
         let mut case = Box::new(self.case.clone()?);
         for finding in &mut case.findings {
-            finding.chosen =
-                finding.verdict.is_live() && self.marks.contains(&finding.key.fingerprint);
+            finding.chosen = self.is_live(finding) && self.marks.contains(&finding.key.fingerprint);
         }
         Some(case)
     }
@@ -359,7 +363,7 @@ fn late(message: Message, cx: &mut Cx) -> Vec<Effect> {
             outcome,
         } => match cx.done(ticket, outcome) {
             Some(Ok((_, response))) => {
-                cx.say(Tone::Good, plan::done(deed, &response));
+                say_done(deed, &response, cx);
                 show_issued(response, cx);
             }
             Some(Err(error)) => cx.fail(&error),
@@ -406,6 +410,7 @@ fn take(state: &mut State, read: Read, cx: &mut Cx) {
     let first = state.case.is_none();
     let read_now = lines > state.lines;
     state.lines = lines;
+    state.changed.clear();
     if read_now {
         state.others = others + if first { 0 } else { state.others };
     }
@@ -440,7 +445,9 @@ fn responded(
     match cx.done(ticket, outcome) {
         Some(Ok((case, response))) => {
             state.take_case(*case, cx);
-            cx.say(Tone::Good, plan::done(deed, &response));
+            let changed = response.rows.iter().map(|row| row.key);
+            state.changed.extend(changed);
+            say_done(deed, &response, cx);
             show_issued(response, cx);
         }
         Some(Err(error)) => cx.fail(&error),
@@ -448,6 +455,15 @@ fn responded(
     }
     // Whether it was done or not: what the keys are worth now.
     state.ask_again(Manner::Quiet, cx)
+}
+
+/// What was done, and what went wrong after it.
+fn say_done(deed: What, response: &Response, cx: &mut Cx) {
+    let done = plan::done(deed, response);
+    match &response.warning {
+        None => cx.say(Tone::Good, done),
+        Some(warning) => cx.say(Tone::Bad, format!("{done} But {}", text::safe(warning))),
+    }
 }
 
 /// The new keys, covered: they can be copied, shown or written from the dialog, which the audit is told of.

@@ -1,10 +1,15 @@
 //! What goes wrong in the middle of the answer to a leak: afterwards the database and what was written down agree.
 
+use tokenward::db::Db;
+use tokenward::db::compat::UserTable;
+use tokenward::db::connect::Settings;
+use tokenward::db::leaks::{self, Fate};
 use tokenward::ops::leak::{Deed, MOST_LIVE};
 use tokenward::ops::{Error, Mode};
 
 use super::{all_keys, case_of, judged, keys_of, leak_lines, words};
 use crate::ops::{SOMEBODY_WAITS, tokens_where, wait_until, with_users};
+use crate::support::place::{Place, pool};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conflict_in_the_middle_takes_all_back_and_says_whose() {
@@ -69,15 +74,8 @@ async fn of_two_administrators_at_the_same_leak_one_does_it_and_the_other_is_tol
     assert_eq!(leak_lines(&place).len(), 50);
 }
 
-/// The connection is cut while COMMIT waits: before the server made it, or after.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_lost_is_looked_up() {
-    let place = with_users(2).await;
-    place.sql(&tokens_where("true")).await;
-    let keys = keys_of(&place, 1..=2).await;
-    let ops = place.ops().await;
-    let before = all_keys(&place).await;
-    // A foreign key that is checked at COMMIT waits for who holds the user's row.
+/// What is checked at COMMIT waits until the session that is given lets go.
+async fn slow_commit(place: &Place) -> tokio_postgres::Client {
     place
         .sql(
             "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
@@ -91,6 +89,18 @@ async fn an_answer_that_is_lost_is_looked_up() {
         .batch_execute("SELECT pg_advisory_lock(77)")
         .await
         .unwrap();
+    holder
+}
+
+/// The connection is cut while COMMIT waits, before the server made it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_is_looked_up() {
+    let place = with_users(2).await;
+    place.sql(&tokens_where("true")).await;
+    let keys = keys_of(&place, 1..=2).await;
+    let ops = place.ops().await;
+    let before = all_keys(&place).await;
+    let _holder = slow_commit(&place).await;
     let mut case = case_of(&ops, &keys).await;
     let working = ops.clone();
     let deed = tokio::spawn(async move {
@@ -118,6 +128,39 @@ async fn an_answer_that_is_lost_is_looked_up() {
             .all(|line| line.contains("nothing was changed")),
         "{lines:?}"
     );
+}
+
+/// The folder of cases goes while COMMIT waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_that_cannot_be_kept_after_the_change_is_told_beside_it() {
+    let place = with_users(1).await;
+    place.sql(&tokens_where("true")).await;
+    let keys = keys_of(&place, [1]).await;
+    let ops = place.ops().await;
+    let holder = slow_commit(&place).await;
+    let mut case = case_of(&ops, &keys).await;
+    let working = ops.clone();
+    let deed = tokio::spawn(async move {
+        working
+            .respond(&mut case, Deed::Regenerate, Mode::Apply)
+            .await
+    });
+    wait_until(&place, SOMEBODY_WAITS).await;
+    let leaks = place.folder().join("state/leaks");
+    std::fs::rename(&leaks, place.folder().join("state/away")).unwrap();
+    std::fs::write(&leaks, "").unwrap();
+    holder
+        .batch_execute("SELECT pg_advisory_unlock(77)")
+        .await
+        .unwrap();
+    let response = deed.await.unwrap().unwrap();
+    assert_eq!(response.rows.len(), 1);
+    let warning = response.warning.unwrap();
+    assert!(
+        warning.starts_with("leak 1 was handled") && warning.contains("leaks"),
+        "{warning}"
+    );
+    assert_eq!(words(&judged(&ops, &keys).await), ["RETIRED"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,4 +215,24 @@ async fn who_may_not_write_it_down_may_not_do_it_and_a_reader_is_refused() {
         "{error:?}"
     );
     assert_eq!(keys_of(&place, [1]).await, keys);
+}
+
+/// What the look-up of a lost answer stands on.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_tells_what_became_of_a_transaction() {
+    let place = with_users(0).await;
+    let pool = pool(&place.url(), Settings::default());
+    let db = Db::open(pool, &UserTable::default()).await.unwrap();
+    let mut other = db.conn().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let committed = leaks::transaction_id(tx.conn()).await.unwrap();
+    let fate = leaks::find_fate(&mut other, &committed).await.unwrap();
+    assert_eq!(fate, Fate::Running);
+    tx.commit().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let taken_back = leaks::transaction_id(tx.conn()).await.unwrap();
+    tx.rollback().await.unwrap();
+    for (id, expected) in [(&committed, Fate::Committed), (&taken_back, Fate::Aborted)] {
+        assert_eq!(leaks::find_fate(&mut other, id).await.unwrap(), expected);
+    }
 }

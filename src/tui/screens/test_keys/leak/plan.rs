@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::domain::moment::Moment;
 use crate::domain::user::UserId;
 use crate::ops::leak::{Deed as What, Finding, Held, Holder, MOST_LIVE, Response};
 use crate::text;
@@ -21,7 +22,7 @@ struct Hit<'a> {
 
 impl<'a> Hit<'a> {
     fn of(state: &'a State) -> Self {
-        let rows = state.marked().filter(|finding| finding.verdict.is_live());
+        let rows = state.marked().filter(|finding| state.is_live(finding));
         Self {
             rows: rows
                 .filter_map(|finding| Some((finding, finding.verdict.holder()?)))
@@ -63,7 +64,7 @@ impl<'a> Hit<'a> {
 }
 
 /// What would be done, or that there is nothing to do.
-pub fn line(state: &State) -> String {
+pub fn line(state: &State, now: Moment) -> String {
     let Some(case) = &state.case else {
         return String::new();
     };
@@ -92,7 +93,8 @@ pub fn line(state: &State) -> String {
     }
     let count = |word: &str| {
         let all = state.findings().iter();
-        all.filter(|finding| finding.verdict.word() == word).count() as u64
+        all.filter(|finding| super::view::worth(state, finding, now, "").0 == word)
+            .count() as u64
     };
     let parts = [
         ("retired", "RETIRED"),
@@ -135,7 +137,7 @@ pub fn ask(state: &State, deed: What, cx: &mut Cx) -> Vec<Effect> {
             };
             cx.say(Tone::Plain, said);
         }
-        many if many > MOST_LIVE => cx.say(Tone::Bad, line(state)),
+        many if many > MOST_LIVE => cx.say(Tone::Bad, line(state, cx.clock.now)),
         _ => {
             let confirm = confirm(&hit, deed, cx);
             cx.open(Kind::Confirm(confirm));

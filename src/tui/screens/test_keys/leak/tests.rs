@@ -121,6 +121,8 @@ fn case(findings: Vec<Finding>) -> Case {
         by: "me@here".to_owned(),
         findings,
         done: HashMap::new(),
+        others: Vec::new(),
+        past: HashMap::new(),
     }
 }
 
@@ -236,6 +238,7 @@ fn live_keys_are_regenerated_by_their_number_and_each_row_says_so() {
         leak: 8,
         rows,
         issued,
+        warning: Some("its case is not up to date".to_owned()),
     };
     let outcome = Ok((Box::new(done), response));
     let effects = send(
@@ -251,15 +254,16 @@ fn live_keys_are_regenerated_by_their_number_and_each_row_says_so() {
     assert!(!screen(&model).contains("aaaa00000"), "covered");
     press(&mut model, "Esc");
     let seen = screen(&model);
+    assert!(seen.contains("RETIRED   regenerated 0 s ago"), "{seen}");
     assert!(
-        seen.contains("RETIRED   regenerated 0 s ago (leak 8)"),
-        "{seen}"
-    );
-    assert!(
-        seen.contains("2 keys regenerated in one transaction, leak 8."),
+        seen.contains("2 keys regenerated in one transaction, leak 8. But its case is not up"),
         "{seen}"
     );
     assert!(seen.contains("leak 8\n"), "saved by now: {seen}");
+    assert!(
+        seen.contains("Nothing live: 3 retired, 1 inert, 1 unknown, 1 cut short."),
+        "{seen}"
+    );
 }
 
 #[test]
@@ -449,4 +453,20 @@ fn the_owner_of_a_key_is_found_on_users() {
     assert!(!effects.is_empty());
     assert_eq!(model.test_keys.owner().unwrap().0, UserId::Int4(17));
     crate::tui::testing::send_after(&mut model, Duration::from_secs(1), Top::Ticked);
+}
+
+#[test]
+fn a_retired_key_that_the_listener_still_takes_is_told_as_such() {
+    let mut past = finding(31, "c0ffee00", Verdict::Unknown, None);
+    let mut key = retired(&past.key, "alice.w");
+    for (until, told) in [(now().plus_hours(1), true), (now(), false)] {
+        key.grace_until = Some(until);
+        past.verdict = Verdict::Retired(key.clone());
+        let detail = past.detail(now(), "prod");
+        assert_eq!(
+            detail.contains("the listener takes it until 20"),
+            told,
+            "{detail}"
+        );
+    }
 }

@@ -58,7 +58,7 @@ pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
         ..area
     };
     list(state, cx, frame, table);
-    let plan = text::fit(&plan::line(state), columns);
+    let plan = text::fit(&plan::line(state, cx.clock.now), columns);
     let style = cx.look.style(Role::Head);
     frame.render_widget(
         Line::styled(format!(" {plan}"), style),
@@ -223,7 +223,7 @@ fn told(finding: &Finding) -> &'static str {
 }
 
 fn verdict(state: &State, finding: &Finding, cx: &Cx) -> Cell {
-    let (word, detail, role) = worth(state, finding, cx);
+    let (word, detail, role) = worth(state, finding, cx.clock.now, cx.place_name());
     if cx.size.width < MEDIUM {
         return Cell::new(word, role);
     }
@@ -231,30 +231,34 @@ fn verdict(state: &State, finding: &Finding, cx: &Cx) -> Cell {
 }
 
 /// The word, what is said beside it, and how it looks. What was done here is told before the database is asked again.
-fn worth(state: &State, finding: &Finding, cx: &Cx) -> (&'static str, String, Role) {
-    let now = cx.clock.now;
+pub fn worth(
+    state: &State,
+    finding: &Finding,
+    now: Moment,
+    place: &str,
+) -> (&'static str, String, Role) {
     let done = state
         .case
         .as_ref()
-        .and_then(|case| Some((case, case.done.get(&finding.key.fingerprint)?)));
-    if let Some((case, done)) = done
-        && (finding.verdict.is_live() || finding.is_retired())
+        .and_then(|case| case.done.get(&finding.key.fingerprint));
+    if let Some(done) = done
+        && !state.is_live(finding)
     {
         let past = match done.what {
             Deed::Regenerate => "regenerated",
             Deed::Revoke => "revoked",
         };
-        let age = done.when.age(now);
-        let detail = format!("{past} {age} ago (leak {})", case.number);
+        let detail = format!("{past} {} ago", done.when.age(now));
         return ("RETIRED", detail, Role::Good);
     }
     let role = match &finding.verdict {
         Verdict::Live(_) => Role::Bad,
         Verdict::Inert(..) => Role::Warn,
+        Verdict::Retired(retired) if retired.grace(now).is_some() => Role::Warn,
         Verdict::Retired(_) => Role::Good,
         Verdict::Unknown | Verdict::Partial(_) => Role::Dim,
     };
-    let detail = finding.detail(now, cx.place_name());
+    let detail = finding.detail(now, place);
     (finding.verdict.word(), detail, role)
 }
 
@@ -262,7 +266,7 @@ fn worth(state: &State, finding: &Finding, cx: &Cx) -> (&'static str, String, Ro
 pub fn whole(state: &State, finding: &Finding, cx: &Cx) -> Vec<String> {
     let now = cx.clock.now;
     let ago = |at: Moment| format!("{} ({} ago)", at.minute_utc(), at.age(now));
-    let (word, detail, _) = worth(state, finding, cx);
+    let (word, detail, _) = worth(state, finding, cx.clock.now, cx.place_name());
     let mut facts = vec![format!("Verdict   {word}: {detail}")];
     let mut fact = |name: &str, said: Option<String>| {
         if let Some(said) = said.filter(|said| !said.is_empty()) {
