@@ -154,6 +154,14 @@ pub struct Retired {
     pub grace_until: Option<Moment>,
 }
 
+impl Retired {
+    /// Until when our listener still takes it, if it does.
+    #[must_use]
+    pub fn grace(&self, now: Moment) -> Option<Moment> {
+        self.grace_until.filter(|until| now < *until)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -215,7 +215,12 @@ impl Finding {
                     .map(|leak| format!(" (leak {leak})"))
                     .unwrap_or_default();
                 let age = retired.retired.age(now);
-                format!("{age} ago by {}{leak}", text::safe(by))
+                let grace = retired.grace(now).map(|until| {
+                    let until = until.minute_utc();
+                    format!("; the listener takes it until {until}, revoking ends that")
+                });
+                let grace = grace.unwrap_or_default();
+                format!("{age} ago by {}{leak}{grace}", text::safe(by))
             }
             Verdict::Unknown => match self.sighting.kind {
                 Kind::Checksum(Checksum::Bad) => "checksum wrong: mistyped".to_owned(),

@@ -32,6 +32,10 @@ BEGIN
     EXECUTE format('SELECT ($1).%I::text', TG_ARGV[0]) INTO id USING NEW;
     UPDATE tokenward.retired_key SET grace_until = NULL WHERE user_id = id AND grace_until IS NOT NULL;
     RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    -- A site's change never hangs on us, and while he is off no key of his is taken.
+    RAISE WARNING 'the grace of a key was not ended: %', SQLERRM;
+    RETURN NULL;
 END
 $end$;
 

@@ -454,3 +454,19 @@ fn the_owner_of_a_key_is_found_on_users() {
     assert_eq!(model.test_keys.owner().unwrap().0, UserId::Int4(17));
     crate::tui::testing::send_after(&mut model, Duration::from_secs(1), Top::Ticked);
 }
+
+#[test]
+fn a_retired_key_that_the_listener_still_takes_is_told_as_such() {
+    let mut past = finding(31, "c0ffee00", Verdict::Unknown, None);
+    let mut key = retired(&past.key, "alice.w");
+    for (until, told) in [(now().plus_hours(1), true), (now(), false)] {
+        key.grace_until = Some(until);
+        past.verdict = Verdict::Retired(key.clone());
+        let detail = past.detail(now(), "prod");
+        assert_eq!(
+            detail.contains("the listener takes it until 20"),
+            told,
+            "{detail}"
+        );
+    }
+}

@@ -254,6 +254,7 @@ pub fn worth(
     let role = match &finding.verdict {
         Verdict::Live(_) => Role::Bad,
         Verdict::Inert(..) => Role::Warn,
+        Verdict::Retired(retired) if retired.grace(now).is_some() => Role::Warn,
         Verdict::Retired(_) => Role::Good,
         Verdict::Unknown | Verdict::Partial(_) => Role::Dim,
     };
