@@ -16,6 +16,7 @@ pub mod migrate;
 pub mod obtain;
 pub mod progress;
 mod tokens;
+mod undo;
 pub mod users;
 pub mod verify;
 mod work;
@@ -34,6 +35,7 @@ pub use knox::KnoxIssued;
 pub use obtain::Obtained;
 pub use progress::{Control, Handle, Progress, control};
 pub use tokens::{Changed, ManyReport, RowResult};
+pub use undo::UNDO_TIME;
 pub use users::UserDetail;
 pub use verify::{Answer, Verdict};
 
@@ -72,6 +74,8 @@ pub struct Ops {
     grace: Option<Moment>,
     /// What is run after changes.
     hooks: Option<Hooks>,
+    /// The last key that was replaced or deleted, where it can be given back.
+    memory: Option<undo::Memory>,
 }
 
 #[derive(Debug)]
@@ -232,6 +236,7 @@ impl Ops {
             leak: None,
             grace: None,
             hooks: None,
+            memory: None,
         }
     }
 
