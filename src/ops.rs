@@ -17,6 +17,7 @@ pub mod migrate;
 pub mod obtain;
 pub mod progress;
 mod tokens;
+mod undo;
 pub mod users;
 pub mod verify;
 mod work;
@@ -35,6 +36,7 @@ pub use knox::KnoxIssued;
 pub use obtain::Obtained;
 pub use progress::{Control, Handle, Progress, control};
 pub use tokens::{Changed, ManyReport, RowResult};
+pub use undo::UNDO_TIME;
 pub use users::UserDetail;
 pub use verify::{Answer, Verdict};
 
@@ -73,6 +75,8 @@ pub struct Ops {
     grace: Option<Moment>,
     /// What is run after changes.
     hooks: Option<Hooks>,
+    /// The last key that was replaced or deleted, where it can be given back.
+    memory: Option<undo::Memory>,
 }
 
 #[derive(Debug)]
@@ -233,6 +237,7 @@ impl Ops {
             leak: None,
             grace: None,
             hooks: None,
+            memory: None,
         }
     }
 

@@ -149,6 +149,30 @@ fn read(row: Row, asked: &HashMap<KeyDigest, Fingerprint>) -> Option<Retired> {
     })
 }
 
+/// Forgets that `key` is retired, since it is a key again. Where this role may not, the row stays, and whoever asks finds the
+/// key alive before it.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn forget(conn: &mut Conn, key: &DrfKey) -> Result<(), Error> {
+    // As above.
+    const MAY: &str = "EXISTS (SELECT FROM pg_catalog.pg_class c \
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname = 'tokenward' AND c.relname = 'retired_key' \
+          AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'DELETE'))";
+    let may: bool = diesel::select(diesel::dsl::sql::<Bool>(MAY))
+        .get_result(conn)
+        .await?;
+    let salt = if may { find_salt(conn).await? } else { None };
+    if let Some(salt) = salt {
+        let digest = salt.drf(key).as_bytes().to_vec();
+        diesel::delete(retired_key::table.filter(retired_key::digest.eq(digest)))
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Notes that somebody was told of these keys, and gives how many of them are known here.
 ///
 /// # Errors

@@ -40,6 +40,8 @@ pub enum Verb {
     Logoutall,
     /// A command of the site's was run after a change.
     Hook,
+    /// A key that was replaced or deleted was given back.
+    Undo,
 }
 
 impl Verb {
@@ -62,13 +64,14 @@ impl Verb {
             Self::Logout => "logout",
             Self::Logoutall => "logoutall",
             Self::Hook => "hook",
+            Self::Undo => "undo",
         }
     }
 }
 
 impl Verb {
     /// Every verb, and its name where lines are kept.
-    const NAMES: [(Self, &'static str); 15] = [
+    const NAMES: [(Self, &'static str); 16] = [
         (Self::Generate, "generate"),
         (Self::Regenerate, "regenerate"),
         (Self::Revoke, "revoke"),
@@ -84,6 +87,7 @@ impl Verb {
         (Self::Logout, "logout"),
         (Self::Logoutall, "logoutall"),
         (Self::Hook, "hook"),
+        (Self::Undo, "undo"),
     ];
 
     /// Its name where lines are kept: one word.

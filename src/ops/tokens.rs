@@ -106,6 +106,7 @@ impl Ops {
             .ok_or_else(|| Error::no_token(&aim.username))?;
         let key = self.inner.format.make()?;
         let mut work = self.begin(mode, Verb::Regenerate).await?;
+        let old = self.old_key(work.conn(), aim, mode).await?;
         let replaced =
             drf_tokens::replace_token(work.conn(), aim.id, seen.fingerprint, &key, Moment::now())
                 .await;
@@ -116,6 +117,7 @@ impl Ops {
         done?;
         if mode == Mode::Apply {
             self.retire(aim);
+            self.remember(aim, old, Some(&stored.key));
             self.run_hook(Verb::Regenerate, aim, Some(&stored.key))
                 .await;
         }
@@ -133,6 +135,7 @@ impl Ops {
             .as_ref()
             .ok_or_else(|| Error::no_token(&aim.username))?;
         let mut work = self.begin(mode, Verb::Revoke).await?;
+        let old = self.old_key(work.conn(), aim, mode).await?;
         let deleted = drf_tokens::delete_token(work.conn(), aim.id, seen.fingerprint).await;
         if !self.db().explain(deleted).await? {
             return Err(Error::changed(&aim.username));
@@ -142,6 +145,7 @@ impl Ops {
         done?;
         if mode == Mode::Apply {
             self.retire(aim);
+            self.remember(aim, old, None);
             self.run_hook(Verb::Revoke, aim, None).await;
         }
         Ok(seen.clone())

@@ -15,7 +15,9 @@ use crate::tui::effect::{Deed, Effect, Order, Question, Slot, Ticket};
 use crate::tui::keys::{Action, KeyMap, Kind};
 use crate::tui::look::Look;
 use crate::tui::modal::{self, Modal};
-use crate::tui::model::{Clock, Doing, Doubt, Job, Link, Manner, Notice, Place, Stopping, Tone};
+use crate::tui::model::{
+    Clock, Doing, Doubt, Job, Last, Link, Manner, Notice, Place, Stopping, Tone,
+};
 use crate::tui::{ProfileInfo, Settings, TimeStyle};
 
 /// A question that is waited for.
@@ -61,6 +63,8 @@ pub struct Cx {
     pub deed: Option<Doing>,
     /// Long work that runs.
     pub job: Option<Job>,
+    /// The last change of one key, which can be taken back.
+    pub last: Option<Last>,
     /// When the last key came.
     pub touched: Instant,
     /// Whether something failed as if the database were away.
@@ -97,6 +101,7 @@ impl Cx {
             notice: None,
             deed: None,
             job: None,
+            last: None,
             touched: clock.at,
             doubt: Doubt::No,
             took: Duration::ZERO,
@@ -258,6 +263,7 @@ impl Cx {
             // Its first report tells the total.
             Deed::Backfill(_) => Some((Verb::Backfill, None)),
             Deed::One(..)
+            | Deed::Undo
             | Deed::Create(_)
             | Deed::Password(..)
             | Deed::On(_)
@@ -273,6 +279,10 @@ impl Cx {
                 "A change is still under way; try again when it is done.",
             );
             return Vec::new();
+        }
+        if matches!(deed, Deed::Leak(..)) {
+            // Nothing is given back after a leak.
+            self.last = None;
         }
         let ticket = self.ticket();
         match job {

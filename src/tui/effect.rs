@@ -213,6 +213,8 @@ pub enum Deed {
     /// A token for everybody of the plan who lacks one, in many transactions; reports progress and can be paused and
     /// stopped between two.
     Backfill(BackfillPlan),
+    /// The old key of the last change given back.
+    Undo,
     /// A user without a usable password.
     Create(Username),
     /// A user's password.

@@ -19,6 +19,7 @@ pub fn connect(cx: &mut Cx, profile: String) -> Vec<Effect> {
     let mut effects = cx.cancel_all();
     cx.link = Link::Connecting { since: cx.clock.at };
     cx.place = None;
+    cx.last = None;
     cx.notice = None;
     cx.profile.clone_from(&profile);
     let ticket = cx.wait(Slot::Connect, Manner::Loud);

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
+use crate::domain::token::CoveredKey;
 use crate::ops::progress::Progress;
-use crate::ops::{Change, PlaceInfo};
+use crate::ops::{Aim, Change, PlaceInfo};
 use crate::tui::effect::Ticket;
 use crate::tui::screens::{ScreenId, audit, backfill, listener, test_keys, users};
 
@@ -137,6 +138,17 @@ pub enum Stopping {
     No,
     /// It ends after what is under way.
     Asked,
+}
+
+/// A change of one key that can be taken back. The key itself is kept where changes are made.
+#[derive(Clone, Debug)]
+pub struct Last {
+    /// Whose key was changed, and which it was.
+    pub aim: Aim,
+    /// The new key; none after the old one was revoked.
+    pub new: Option<CoveredKey>,
+    /// When it was changed.
+    pub since: Instant,
 }
 
 /// A change that runs.

@@ -156,7 +156,7 @@ impl Runner {
                 let outcome = outcome.map(|ops| {
                     let place = place_of(&ops);
                     self.hear_hooks(&ops);
-                    self.ops = Some(ops);
+                    self.ops = Some(ops.remembering());
                     place
                 });
                 Some(Message::Connected { ticket, outcome })

@@ -17,6 +17,7 @@ mod retired;
 mod rights;
 mod sites;
 mod tokens;
+mod undo;
 mod users;
 mod verify;
 

@@ -137,6 +137,8 @@ impl Ops {
         if mode == Mode::DryRun {
             return Ok(response);
         }
+        // A key that leaked is never given back, nor one before it: who answers a leak does not undo by mistake.
+        self.forget_last();
         let ops = self.for_leak(leak);
         for (finding, deed) in plan.findings() {
             if let Some(aim) = aim(finding) {

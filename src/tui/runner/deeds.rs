@@ -41,6 +41,12 @@ impl Runner {
                     })
                 });
             }
+            Deed::Undo => {
+                let work = self.lasting(async move { ops.undo().await });
+                self.answer(work, move |outcome| {
+                    Message::Users(users::Message::Undone { ticket, outcome })
+                });
+            }
             Deed::Many(change, aims) => self.many(ops, ticket, change, aims),
             Deed::Backfill(plan) => self.backfill(ops, ticket, plan),
             Deed::Create(username) => {
@@ -151,9 +157,12 @@ impl Runner {
 
     fn many(&mut self, ops: Ops, ticket: Ticket, change: Change, aims: Vec<Aim>) {
         let control = self.job(ticket);
-        let task = self
-            .deeds
-            .spawn(async move { ops.change_many(change, aims, Mode::Apply, control).await });
+        let task = self.deeds.spawn(async move {
+            let report = ops.change_many(change, aims, Mode::Apply, control).await;
+            // Of many keys none is the last.
+            ops.forget_last();
+            report
+        });
         let work = async move { task.await.unwrap_or_else(|panicked| Err(fault(&panicked))) };
         self.answer(work, move |outcome| {
             Message::Users(users::Message::ManyChanged {

@@ -5,6 +5,7 @@ mod accounts;
 mod acts;
 mod copy;
 mod list;
+mod undo;
 pub mod view;
 pub mod window;
 
@@ -158,6 +159,17 @@ pub enum Message {
     Ask(Change),
     /// Make it.
     Change(Change, Vec<Aim>),
+    /// Ask before the last change is taken back.
+    AskUndo,
+    /// Take it back.
+    Undo,
+    /// It was, or not.
+    Undone {
+        /// Of the change.
+        ticket: Ticket,
+        /// Who has his old key again.
+        outcome: Result<Aim, Error>,
+    },
     /// Ask before a user is switched on or off.
     AskSwitch,
     /// Switch.
@@ -344,6 +356,13 @@ pub const KEYS: &[Binding<State, Message>] = &[
     .hint(2, "revoke")
     .when(has_row),
     Binding::touches(
+        "undo",
+        &[Key::char('U')],
+        Change::Regenerate,
+        "give back the old key of the last regenerate or revoke",
+        Message::AskUndo,
+    ),
+    Binding::touches(
         "active",
         &[Key::char('A')],
         Change::UserOff,
@@ -466,6 +485,9 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::ExportAs(format) => copy::export(state, format, cx),
         Message::Ask(change) => acts::ask(state, change, cx),
         Message::Change(change, aims) => acts::change(change, aims, cx),
+        Message::AskUndo => undo::ask(cx),
+        Message::Undo => undo::undo(cx),
+        Message::Undone { ticket, outcome } => undo::undone(state, ticket, outcome, cx),
         Message::AskSwitch => accounts::ask_switch(state, cx),
         Message::Switch(change, aim) => accounts::switch(change, aim, cx),
         Message::AskPassword => accounts::ask_password(state, cx),

@@ -10,7 +10,7 @@ use crate::tui::modal::{Confirm, Keys, KeysOf, Kind, Need, Report};
 use crate::tui::model::{Cx, Manner, Tone};
 use crate::tui::shell::quoted;
 
-use super::{Message, State, list};
+use super::{Message, State, list, undo};
 
 /// More names than this are not repeated in the equal command.
 const NAMED: usize = 3;
@@ -295,6 +295,7 @@ pub fn changed(
         return Vec::new();
     };
     let name = text::safe(&aim.username).into_owned();
+    undo::note(change, aim, &outcome, cx);
     match outcome {
         Ok(Changed::Issued(issued)) if issued.origin == Origin::New => {
             state.marks.remove(&aim.id);
@@ -338,6 +339,7 @@ pub fn many_changed(
     let Some(outcome) = cx.done(ticket, outcome) else {
         return Vec::new();
     };
+    cx.last = None;
     cx.modals
         .retain(|modal| !matches!(modal.kind, Kind::Progress { .. }));
     match outcome {
