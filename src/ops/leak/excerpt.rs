@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::text;
 
 /// What a key that is masked looks like.
-const MASK: &str = "████████";
+pub(super) const MASK: &str = "████████";
 /// So many bytes before and after a key are shown.
 const AROUND: usize = 100;
 
