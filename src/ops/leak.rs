@@ -7,6 +7,7 @@ mod excerpt;
 mod folder;
 mod input;
 mod judge;
+mod name;
 mod read;
 mod report;
 mod respond;
@@ -14,10 +15,11 @@ mod sight;
 
 use std::fmt;
 
-pub use case::{Case, Done, Saved};
+pub use case::{Case, Done, Saved, join_sources};
 pub use excerpt::excerpt;
 pub use folder::{Kept, KeptKey};
 pub use input::Source;
+pub use name::{holds_key, masked};
 pub use read::{Input, Read, Reading};
 pub use report::{Format, write as write_report};
 pub use respond::{Deed, MOST_LIVE, Response, RowDone};

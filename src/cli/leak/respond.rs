@@ -11,7 +11,7 @@ use crate::cli::exit::Failure;
 use crate::cli::output;
 use crate::cli::report::Report;
 use crate::domain::token::CoveredKey;
-use crate::ops::leak::{Case, Deed, Format, Response};
+use crate::ops::leak::{Case, Deed, Format, Response, masked};
 use crate::ops::{Error, Mode, Ops};
 use crate::text;
 
@@ -56,8 +56,10 @@ pub async fn run(
             ops.save_case(&mut case).await?;
         }
         report.write_text(&ops.report(&case, format(report.path()))?)?;
-        cx.out
-            .note(&format!("the report is {}", report.path().display()));
+        cx.out.note(&format!(
+            "the report is {}",
+            masked(&report.path().display().to_string())
+        ));
     }
     done?;
     Ok(live == 0 || deed.is_some())

@@ -20,7 +20,7 @@ use crate::cli::output;
 use crate::cli::report::Report;
 use crate::domain::scan::Candidate;
 use crate::ops::Ops;
-use crate::ops::leak::{Beginning, Deed, Finding, Lines, Sightings, Verdict};
+use crate::ops::leak::{Beginning, Deed, Finding, Lines, Sightings, Verdict, holds_key};
 use crate::text;
 
 /// `leak scan`.
@@ -64,7 +64,7 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
     }
     for input in &inputs {
         if let Input::File(path) = input
-            && stream::is_key(path)
+            && holds_key(path.as_os_str().as_encoded_bytes())
             && !path.exists()
         {
             return Err(Failure::usage(
@@ -87,11 +87,19 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
         consent: args.consent,
         report: args.report.as_deref().map(Report::create).transpose()?,
     };
+    let files = inputs.len();
     let mut scan = Scan::new(&ops, &inputs);
     scan.all(cx, inputs).await?;
     let failed = scan.failed;
     if !cx.is_json() {
         cx.out.note(&scan.summary());
+    }
+    // Of a folder of logs some may be gone, but nothing read is nothing done.
+    if failed == files && !scan.any {
+        return Err(Failure::new(
+            Code::Failed,
+            "nothing could be read; name files that are there, or pipe the text in",
+        ));
     }
     let scanned = scan.end();
     let handled = respond::run(cx, &ops, scanned, wish).await?;
@@ -111,6 +119,8 @@ struct Scan<'a> {
     tally: Tally,
     /// Files that could not be read, or not to their end.
     failed: usize,
+    /// Whether any candidate came.
+    any: bool,
 }
 
 /// Distinct keys by what they are worth.
@@ -147,6 +157,7 @@ impl<'a> Scan<'a> {
             findings: Vec::new(),
             tally: Tally::default(),
             failed: 0,
+            any: false,
         }
     }
 
@@ -164,6 +175,7 @@ impl<'a> Scan<'a> {
                     None => return Ok(()),
                     Some(Event::Found(batch)) => {
                         gauge.wipe();
+                        self.any = true;
                         self.take(cx, batch).await?;
                         gauge.draw();
                     }

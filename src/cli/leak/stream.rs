@@ -2,7 +2,7 @@
 //! finds in batches, while the database is asked about the batch before.
 
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::domain::scan::{Candidate, Scanner, Shape};
-use crate::ops::leak::Source;
+use crate::domain::scan::{Candidate, Scanner};
+use crate::ops::leak::{Source, masked};
 
 /// So many candidates are asked about at a time.
 const BATCH: usize = 4_096;
@@ -50,11 +50,11 @@ impl Input {
         }
     }
 
-    /// What it is called in the output. Outside text.
+    /// What it is called in the output, without any key. Outside text.
     pub fn name(&self) -> String {
         match self {
             Self::Stdin => "stdin".to_owned(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => masked(&path.display().to_string()),
         }
     }
 
@@ -64,16 +64,6 @@ impl Input {
             Self::File(path) => Source::open(path),
         }
     }
-}
-
-/// Whether what was given as the name of a file is a key. It is not shown then.
-pub fn is_key(path: &Path) -> bool {
-    let mut any = false;
-    let mut see = |found: Candidate| any |= found.shape == Shape::Whole;
-    let mut scanner = Scanner::new();
-    scanner.feed(path.as_os_str().as_encoded_bytes(), &mut see);
-    scanner.finish(&mut see);
-    any
 }
 
 /// Begins to read `inputs` and counts the bytes in `read`. The reader ends when all is read, when `stop` fires or when

@@ -48,6 +48,8 @@ pub(super) enum Word {
     Token,
     /// Behind the first letter.
     Bearer,
+    /// At its beginning, all but the first letter in capitals.
+    LoudBearer,
     /// Behind `aut`.
     Authorization,
 }
@@ -59,10 +61,13 @@ const fn plain(plain: Plain) -> What {
 /// What is searched for. None begins as another ends, so that each is found wherever the search began. Words lack their
 /// first letter, which is written large or small. Those in base64 are there in three ways, one for each place in a group
 /// of three bytes; the number says how far into the group the pattern begins.
-const PATTERNS: [(&[u8], What); 23] = [
+const PATTERNS: [(&[u8], What); 25] = [
     (b"oken", plain(Plain::Keyword(Word::Token))),
     (b"OKEN", plain(Plain::Keyword(Word::Token))),
     (b"earer", plain(Plain::Keyword(Word::Bearer))),
+    // Without its last letter, which begins another pattern.
+    (b"BEARE", plain(Plain::Keyword(Word::LoudBearer))),
+    (b"bEARE", plain(Plain::Keyword(Word::LoudBearer))),
     (b"horization", plain(Plain::Keyword(Word::Authorization))),
     (b"HORIZATION", plain(Plain::Keyword(Word::Authorization))),
     (b"twd_", plain(Plain::Checksummed)),

@@ -13,6 +13,7 @@ pub(super) fn look(window: &Window<'_>, word: Word, tell: &mut dyn FnMut(Found))
     let (name, into): (&[u8], usize) = match word {
         Word::Token => (b"token", 1),
         Word::Bearer => (b"bearer", 1),
+        Word::LoudBearer => (b"bearer", 0),
         Word::Authorization => (b"authorization", 3),
     };
     let Some(begin) = window.at.checked_sub(into) else {
@@ -30,7 +31,7 @@ pub(super) fn look(window: &Window<'_>, word: Word, tell: &mut dyn FnMut(Found))
         (Word::Authorization, Some(start)) => header(window, start, tell),
         (Word::Authorization, None) => {}
         (Word::Token, Some(start)) => field(window, begin, start, tell),
-        (Word::Token | Word::Bearer, _) => {
+        (Word::Token | Word::Bearer | Word::LoudBearer, _) => {
             if begins(window, begin)
                 && let Some(start) = blanks(window, end)
             {
@@ -137,10 +138,11 @@ fn header(window: &Window<'_>, start: Start, tell: &mut dyn FnMut(Found)) {
         return;
     };
     let word = scheme.text.expose();
-    if ["token", "bearer"]
-        .iter()
-        .any(|known| word.eq_ignore_ascii_case(known))
-    {
+    let mut known = ["token", "bearer"].iter();
+    // In mixed case they are not searched for, and have no turn.
+    let rest = word.get(1..).unwrap_or_default();
+    let has_turn = rest == rest.to_ascii_lowercase() || rest == rest.to_ascii_uppercase();
+    if has_turn && known.any(|known| word.eq_ignore_ascii_case(known)) {
         return;
     }
     let named = word

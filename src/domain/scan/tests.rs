@@ -491,3 +491,23 @@ fn inputs_made_to_be_slow_are_not() {
         );
     }
 }
+
+#[test]
+fn a_scheme_is_known_in_any_case() {
+    for scheme in [
+        "Bearer", "bearer", "BEARER", "bEARER", "TOKEN", "tOKEN", "BeArEr", "ToKen",
+    ] {
+        let text = format!("Authorization: {scheme} made-by-hand\n");
+        let told = scan(text.as_bytes());
+        let keys: Vec<&str> = told.iter().map(|one| &*one.3).collect();
+        assert_eq!(keys, ["made-by-hand"], "{scheme}");
+    }
+    for scheme in ["BEARER", "bEARER", "TOKEN"] {
+        let told = scan(format!("curl with {scheme} made-by-hand\n").as_bytes());
+        assert_eq!(told.len(), 1, "{scheme}");
+        assert_eq!(
+            (told[0].3.as_str(), told[0].4),
+            ("made-by-hand", Context::Header)
+        );
+    }
+}

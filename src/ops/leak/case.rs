@@ -176,7 +176,7 @@ impl Case {
             .collect();
         let others = kept.keys.iter().filter(|key| !here.contains(&key.digest));
         self.others = others.cloned().collect();
-        self.source = joined(&kept.source, &self.source);
+        self.source = join_sources(&kept.source, &self.source);
     }
 }
 
@@ -198,11 +198,14 @@ fn read_told(told: &KeptTold) -> Option<Told> {
     })
 }
 
-/// What was read before and what was read now, each once.
-fn joined(before: &str, now: &str) -> String {
+/// What was read before and what was read now, each once. No long list is kept.
+#[must_use]
+pub fn join_sources(before: &str, now: &str) -> String {
+    const MOST: usize = 500;
     let mut all: Vec<&str> = before.split(", ").filter(|one| !one.is_empty()).collect();
     for one in now.split(", ").filter(|one| !one.is_empty()) {
-        if !all.contains(&one) {
+        let length: usize = all.iter().map(|one| one.len() + 2).sum();
+        if !all.contains(&one) && (all.is_empty() || length + one.len() <= MOST) {
             all.push(one);
         }
     }

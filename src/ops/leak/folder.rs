@@ -112,17 +112,22 @@ impl Folder {
     pub fn salt(&self) -> Result<Salt, Error> {
         let path = self.path.join("salt");
         match read_file(&path) {
-            Ok(text) => return Ok(Salt::new(text)),
+            Ok(text) => return salt_of(text, &path),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(failed("read", &path, &error)),
         }
         let fresh = KeyFormat::Drf.make_many(2)?.concat();
         self.make()?;
-        match write_new(&path, fresh.as_bytes()) {
+        // Whole from the moment that it is there: a part of it would make digests that nothing else has.
+        let beside = self.path.join(format!(".salt.{}", &fresh[..16]));
+        let made =
+            write_new(&beside, fresh.as_bytes()).and_then(|()| std::fs::hard_link(&beside, &path));
+        let _ = std::fs::remove_file(&beside);
+        match made {
             Ok(()) => Ok(Salt::new(fresh.into_bytes())),
             // Somebody was faster: his is the salt.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => match read_file(&path) {
-                Ok(text) => Ok(Salt::new(text)),
+                Ok(text) => salt_of(text, &path),
                 Err(error) => Err(failed("read", &path, &error)),
             },
             Err(error) => Err(failed("write", &path, &error)),
@@ -257,6 +262,18 @@ fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     ))
 }
 
+/// A shorter one was cut off as it was written, or is none of ours.
+fn salt_of(text: Vec<u8>, path: &Path) -> Result<Salt, Error> {
+    const SHORTEST: usize = 32;
+    if text.len() < SHORTEST {
+        return Err(Error::Internal(format!(
+            "{} is cut short; bring it back from a copy, or remove it, and keys of older cases are not known any more",
+            path.display()
+        )));
+    }
+    Ok(Salt::new(text))
+}
+
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::open(path)?.take(MOST_BYTES).read_to_end(&mut text)?;
@@ -337,5 +354,30 @@ impl Index {
             when: Moment::parse(&told.when)?,
             by: told.by.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_salt_for_all_and_none_that_is_cut_short() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::beside(&state.path().join("audit.jsonl"));
+        let digest = |salt: Salt| salt.drf(&DrfKey::from("a")).to_string();
+        let all: Vec<String> = std::thread::scope(|scope| {
+            let one = || digest(folder.salt().unwrap());
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+            threads.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+        let path = state.path().join("leaks/salt");
+        let files = std::fs::read_dir(state.path().join("leaks")).unwrap();
+        assert_eq!(files.count(), 1, "nothing is left beside it");
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..31]).unwrap();
+        let error = folder.salt().unwrap_err().to_string();
+        assert!(error.contains("cut short"), "{error}");
     }
 }

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::case::Case;
 use super::excerpt::excerpt;
 use super::input::Source;
+use super::name::masked;
 use super::sight::{Sighting, Sightings};
 use super::{Finding, Verdict};
 use crate::domain::scan::Scanner;
@@ -199,7 +200,7 @@ fn read_some(source: &mut Source, piece: &mut [u8]) -> std::io::Result<usize> {
 }
 
 fn cannot(path: &Path, error: &std::io::Error) -> Error {
-    let path = path.display().to_string();
+    let path = masked(&path.display().to_string());
     Error::Invalid(format!("cannot read {}: {error}", crate::text::safe(&path)))
 }
 
@@ -218,7 +219,7 @@ fn scan_text(text: &str) -> Scanned {
 fn scan_file(path: &Path, cancel: &CancellationToken) -> Result<Scanned, Error> {
     let failed = |error| cannot(path, &error);
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        let name = path.display().to_string();
+        let name = masked(&path.display().to_string());
         return Err(Error::Invalid(format!(
             "{} is no file that can be read twice; pipe it into: tokenward leak scan",
             crate::text::safe(&name)

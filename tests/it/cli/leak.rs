@@ -150,7 +150,7 @@ async fn a_program_reads_the_same_as_json() {
     assert_eq!(rows[0]["username"], json!("user1"));
     assert_eq!(rows[4]["reach"], json!("SUPERUSER"));
     let error = program.run(&["leak", "scan", "--json", "missing.log"]);
-    assert_eq!(error.code, Some(4), "{}", error.out);
+    assert_eq!(error.code, Some(1), "{}", error.out);
 }
 
 #[tokio::test]
@@ -260,8 +260,36 @@ async fn what_cannot_be_read_is_said_and_the_rest_is_read() {
     let err = program.run(&["leak", "scan", LIVE]).fails(2);
     assert!(err.contains("never from arguments"), "{err}");
     covered(&err);
+    let nothing = program.run(&["leak", "scan", "missing", "missing.2"]);
+    assert_eq!((nothing.code, nothing.out.as_str()), (Some(1), ""));
+    let some = program.run_with(&["leak", "scan", "missing", "-"], "nothing");
+    assert_eq!(some.code, Some(4), "{}", some.err);
     let err = program.run(&["leak", "scan", "--revoke", "--regenerate"]);
     assert_eq!(err.code, Some(2));
+}
+
+#[tokio::test]
+async fn a_key_in_the_name_of_a_file_is_nowhere() {
+    let place = site().await;
+    let program = Program::on(&place);
+    let name = format!("{GIT}.log");
+    std::fs::write(program.path(&name), log()).unwrap();
+    let ran = program.run(&["leak", "scan", "--report", "case.md", &name]);
+    assert_eq!(found(&ran)[0], "████████.log:2  9944b091…  LIVE  user1");
+    let report = std::fs::read_to_string(program.path("case.md")).unwrap();
+    covered(&report);
+    assert!(report.contains("Found in: ████████.log"), "{report}");
+    let rows = program.run(&["leak", "scan", "--json", &name]);
+    covered(&rows.out);
+    assert_eq!(rows.json(10)[0]["file"], json!("████████.log"));
+    std::fs::write(program.path(&name), b"\xfd7zXZ\0\0").unwrap();
+    let err = program.run(&["leak", "scan", &name]).fails(1);
+    assert!(err.contains("cannot read ████████.log: "), "{err}");
+    for kept in std::fs::read_dir(program.path("state/tokenward/leaks")).unwrap() {
+        if let Ok(text) = std::fs::read_to_string(kept.unwrap().path()) {
+            covered(&text);
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! A key has leaked, by keys alone: a log is pasted, its live keys are replaced at once, a report is written, and pasted
-//! again everything in it is retired. The listener refuses the old keys and names who still calls with one.
+//! again everything in it is retired. The listener refuses the old keys.
 
 use std::fmt::Write as _;
 
@@ -165,7 +165,7 @@ fn report_in(folder: &std::path::Path) -> String {
     std::fs::read_to_string(report).unwrap()
 }
 
-/// The listener refuses an old key and says whose it was.
+/// The listener, started after it, refuses an old key.
 fn still_called(console: &mut Console, old: &str) {
     console.press("4", &["off   S starts it"]);
     console.press("S", &["Start the listener on"]);

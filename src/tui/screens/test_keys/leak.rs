@@ -9,7 +9,9 @@ use std::collections::{HashMap, HashSet};
 use crate::domain::token::{Fingerprint, Issued};
 use crate::domain::user::User;
 use crate::ops::Error;
-use crate::ops::leak::{Case, Finding, Format, Input, Read, Reading, Response, Saved, Sighting};
+use crate::ops::leak::{
+    Case, Finding, Format, Input, Read, Reading, Response, Saved, Sighting, holds_key, join_sources,
+};
 use crate::text;
 use crate::tui::effect::{Deed, Effect, Keep, Question, Sealed, Slot, Ticket};
 use crate::tui::message::Message as Top;
@@ -184,10 +186,16 @@ impl State {
         if self.case.is_none() || cx.is_waiting(Slot::Leak) || cx.place.is_none() {
             return Vec::new();
         }
-        self.ask(None, manner, cx)
+        self.ask(None, self.source.clone(), manner, cx)
     }
 
-    fn ask(&mut self, input: Option<Input>, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
+    fn ask(
+        &mut self,
+        input: Option<Input>,
+        source: String,
+        manner: Manner,
+        cx: &mut Cx,
+    ) -> Vec<Effect> {
         let known: Vec<Sighting> = self
             .findings()
             .iter()
@@ -200,7 +208,7 @@ impl State {
                 .filter(|case| case.saved == Saved::Yes)
                 .map(|case| case.number),
             lines: self.lines,
-            source: self.source.clone(),
+            source,
             input,
         };
         vec![cx.ask(Slot::Leak, manner, Question::Leak(reading))]
@@ -238,6 +246,13 @@ pub fn ask_file(cx: &mut Cx) -> Vec<Effect> {
 
 /// Reads a file, beside what is listed already.
 pub fn read_file(leak: &mut Option<Box<State>>, path: &Sealed, cx: &mut Cx) -> Vec<Effect> {
+    if holds_key(path.expose().as_bytes()) {
+        cx.say(
+            Tone::Bad,
+            "That holds a key, and here only a path is asked for; Esc, then paste the key into the screen itself.",
+        );
+        return Vec::new();
+    }
     let path = cx.settings.folder.join(path.expose().trim());
     let name = path
         .file_name()
@@ -259,20 +274,10 @@ fn read(leak: &mut Option<Box<State>>, source: &str, input: Input, cx: &mut Cx) 
     }
     cx.notice = None;
     let state = leak.get_or_insert_default();
-    let known = state.source.clone();
-    if !state.source.split(", ").any(|known| known == source) {
-        let comma = if state.source.is_empty() { "" } else { ", " };
-        state.source = format!("{}{comma}{source}", state.source);
-    }
-    let effects = state.ask(Some(input), Manner::Loud, cx);
-    if state.source.len() > MOST_SOURCE {
-        state.source = known;
-    }
-    effects
+    // What was not read after all is no part of the case.
+    let source = join_sources(&state.source, source);
+    state.ask(Some(input), source, Manner::Loud, cx)
 }
-
-/// No longer list of what was read is kept.
-const MOST_SOURCE: usize = 500;
 
 /// Takes in what happened.
 pub fn update(leak: &mut Option<Box<State>>, message: Message, cx: &mut Cx) -> Vec<Effect> {
@@ -410,6 +415,7 @@ fn take(state: &mut State, read: Read, cx: &mut Cx) {
     let first = state.case.is_none();
     let read_now = lines > state.lines;
     state.lines = lines;
+    state.source.clone_from(&case.source);
     state.changed.clear();
     if read_now {
         state.others = others + if first { 0 } else { state.others };

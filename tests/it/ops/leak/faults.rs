@@ -122,6 +122,7 @@ async fn an_answer_that_is_lost_is_looked_up() {
     );
     assert_eq!(all_keys(&place).await, before);
     let lines = leak_lines(&place);
+    assert_eq!(lines.len(), 2, "one a key: {lines:?}");
     assert!(
         lines
             .iter()

@@ -437,6 +437,32 @@ fn a_file_is_asked_for_by_its_path() {
 }
 
 #[test]
+fn a_key_at_the_prompt_for_a_path_is_no_path_and_what_was_not_read_is_no_source() {
+    let mut model = settled(100, 30, dev());
+    let effects = paste(&mut model, PASTED);
+    tell_read(&mut model, &effects, findings());
+    press(&mut model, "Ctrl-o");
+    paste(&mut model, PASTED.lines().next().unwrap());
+    let effects = press(&mut model, "Enter");
+    assert!(reading(&effects).is_none());
+    let seen = screen(&model);
+    assert!(seen.contains("That holds a key"), "{seen}");
+    assert!(!seen.contains("9944b09199"), "{seen}");
+    press(&mut model, "Ctrl-o");
+    press(&mut model, "a.log");
+    let effects = press(&mut model, "Enter");
+    let asked = reading(&effects).unwrap();
+    assert_eq!(asked.source, "pasted text, a.log");
+    let ticket = ticket(&effects, Slot::Leak);
+    let outcome = Err(Error::Invalid("cannot read a.log".to_owned()));
+    send(&mut model, top(Message::Read { ticket, outcome }));
+    press(&mut model, "Ctrl-o");
+    press(&mut model, "b.log");
+    let effects = press(&mut model, "Enter");
+    assert_eq!(reading(&effects).unwrap().source, "pasted text, b.log");
+}
+
+#[test]
 fn too_much_text_is_refused_in_words() {
     let mut model = settled(100, 30, dev());
     let effects = paste(&mut model, &"x".repeat(65 * 1024 * 1024));
