@@ -1,6 +1,6 @@
 //! A key has leaked: whose keys are in this text, what became of each, and what is done about it. The scanner finds
-//! candidates, [`Ops::judge`] asks the database about all of them, [`Ops::respond`] replaces or revokes the live ones in
-//! one transaction, and a case keeps what was done, without any key.
+//! candidates, [`judge`](super::Ops::judge) asks the database about all of them, [`respond`](super::Ops::respond)
+//! replaces or revokes the live ones in one transaction, and a case keeps what was done, without any key.
 
 mod case;
 mod excerpt;
