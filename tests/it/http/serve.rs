@@ -207,18 +207,22 @@ async fn metrics_are_as_prometheus_wants_them() {
     ] {
         assert!(metrics.body.contains(line), "no {line} in {}", metrics.body);
     }
-    let mut check = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool, of Debian's package prometheus");
-    std::io::Write::write_all(&mut check.stdin.take().unwrap(), metrics.body.as_bytes()).unwrap();
-    let checked = check.wait_with_output().unwrap();
-    let said = [checked.stdout, checked.stderr].concat();
-    assert_eq!(String::from_utf8_lossy(&said), "", "{}", metrics.body);
-    assert!(checked.status.success());
+    // The checks that guard the main branch name one; who has only Rust and Postgres can run the rest.
+    if let Some(promtool) = std::env::var_os("TOKENWARD_TEST_PROMTOOL") {
+        let mut check = Command::new(promtool)
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("promtool, of Debian's package prometheus");
+        std::io::Write::write_all(&mut check.stdin.take().unwrap(), metrics.body.as_bytes())
+            .unwrap();
+        let checked = check.wait_with_output().unwrap();
+        let said = [checked.stdout, checked.stderr].concat();
+        assert_eq!(String::from_utf8_lossy(&said), "", "{}", metrics.body);
+        assert!(checked.status.success());
+    }
     assert_eq!(client.get("/livez").await.unwrap().status, 200);
     assert_eq!(client.get("/").await.unwrap().status, 404);
 }
