@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::moment::Moment;
 use super::token::{DrfKey, Fingerprint, KeyStart, KnoxDigest};
+use crate::text;
 
 /// Whose kind of key it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -159,6 +160,20 @@ impl Retired {
     #[must_use]
     pub fn grace(&self, now: Moment) -> Option<Moment> {
         self.grace_until.filter(|until| now < *until)
+    }
+
+    /// `40 d ago by carol (leak 7)`, fit to print; of a key in its grace also until when it works at our listener.
+    #[must_use]
+    pub fn story(&self, now: Moment) -> String {
+        let by = self.by.rsplit_once('@').map_or(&*self.by, |(name, _)| name);
+        let mut story = format!("{} ago by {}", self.retired.age(now), text::safe(by));
+        if let Some(leak) = self.leak {
+            story += &format!(" (leak {leak})");
+        }
+        if let Some(until) = self.grace(now) {
+            story += &format!("; works here until {}", until.minute_utc());
+        }
+        story
     }
 }
 

@@ -17,7 +17,7 @@ use std::fmt;
 
 pub use case::{Case, Done, Saved, join_sources};
 pub use excerpt::excerpt;
-pub use folder::{Kept, KeptKey};
+pub use folder::{Kept, KeptKey, Past};
 pub use input::Source;
 pub use name::{holds_key, masked};
 pub use read::{Input, Read, Reading};
@@ -207,23 +207,7 @@ impl Finding {
             },
             Verdict::Inert(_, Why::Off) => "user is off".to_owned(),
             Verdict::Inert(_, Why::Expired) => "token expired".to_owned(),
-            Verdict::Retired(retired) => {
-                let by = retired
-                    .by
-                    .rsplit_once('@')
-                    .map_or(&*retired.by, |(name, _)| name);
-                let leak = retired
-                    .leak
-                    .map(|leak| format!(" (leak {leak})"))
-                    .unwrap_or_default();
-                let age = retired.retired.age(now);
-                let grace = retired.grace(now).map(|until| {
-                    let until = until.minute_utc();
-                    format!("; the listener takes it until {until}, revoking ends that")
-                });
-                let grace = grace.unwrap_or_default();
-                format!("{age} ago by {}{leak}{grace}", text::safe(by))
-            }
+            Verdict::Retired(retired) => retired.story(now),
             Verdict::Unknown => match self.sighting.kind {
                 Kind::Checksum(Checksum::Bad) => "checksum wrong: mistyped".to_owned(),
                 Kind::Checksum(Checksum::Good) => {

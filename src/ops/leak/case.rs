@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::folder::{Folder, Index, Kept, KeptDone, KeptKey, KeptTold};
+use super::folder::{Folder, Kept, KeptDone, KeptKey, KeptTold, Past};
 use super::respond::Deed;
 use super::{Finding, Verdict};
 use crate::db::{leaks, retired_keys};
@@ -362,17 +362,17 @@ impl Ops {
     }
 
     /// What the cases that are kept here say of keys.
-    pub(super) async fn kept_keys(&self) -> Index {
+    pub async fn past(&self) -> Past {
         let (folder, database) = (self.folder(), self.place().name.clone());
         let read = blocking(move || {
             if folder.highest() == 0 {
-                return Ok(Index::default());
+                return Ok(Past::default());
             }
-            Ok(Index::of(folder.salt()?, folder.cases(&database)))
+            Ok(Past::of(folder.salt()?, folder.cases(&database)))
         });
         read.await.unwrap_or_else(|error| {
             tracing::warn!("the cases kept here tell nothing of these keys: {error}");
-            Index::default()
+            Past::default()
         })
     }
 

@@ -290,14 +290,14 @@ fn write_new(path: &Path, text: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// The keys of all cases about one database, to find one by.
+/// What the cases that are kept here say of keys of one database.
 #[derive(Debug, Default)]
-pub struct Index {
+pub struct Past {
     salt: Option<Salt>,
     keys: HashMap<KeyDigest, (i64, KeptKey)>,
 }
 
-impl Index {
+impl Past {
     /// Of `cases`, the newest first; of a key that is in several the newest tells.
     #[must_use]
     pub fn of(salt: Salt, cases: Vec<Kept>) -> Self {

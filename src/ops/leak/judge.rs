@@ -42,7 +42,7 @@ impl Ops {
     /// # Errors
     /// As [`Ops::judge`].
     pub async fn judge_sightings(&self, sightings: Vec<Sighting>) -> Result<Vec<Finding>, Error> {
-        let kept = self.kept_keys().await;
+        let kept = self.past().await;
         let mut findings = Vec::with_capacity(sightings.len());
         let mut cut = 0;
         let mut sightings = sightings.into_iter().peekable();

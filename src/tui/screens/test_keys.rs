@@ -320,7 +320,7 @@ impl State {
                 let user = &detail.row.user;
                 Some((user.id, line_for(&user.username, key)?))
             }
-            Verdict::Unknown { .. } => None,
+            Verdict::Retired(_) | Verdict::Unknown { .. } => None,
         }
     }
 

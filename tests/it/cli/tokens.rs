@@ -462,6 +462,30 @@ async fn verify_tells_whose_keys_are_on_stdin() {
 
     let none = program.run_with(&["verify", "--json"], "unknown-key\n");
     assert_eq!(none.json(1)[0]["verdict"], json!("UNKNOWN"));
+
+    // A key that was replaced is known still, and told of in the words of a scan.
+    place
+        .sql(
+            "SELECT set_config('tokenward.actor', 'carol@ops1', false), set_config('tokenward.leak', '7', false); \
+             DELETE FROM authtoken_token WHERE key LIKE '9944b091%'; \
+             UPDATE tokenward.retired_key SET retired = now() - interval '40 d'",
+        )
+        .await;
+    let out = program.run_with(&["verify"], KEY).ok();
+    assert_eq!(
+        out,
+        "KEY        VERDICT  USER  REACH\n\
+         9944b091…  RETIRED  ann   drf key, 40 d ago by carol (leak 7)\n"
+    );
+    let told = program.run_with(&["verify", "--json"], KEY).json(0);
+    let scan = program.run_with(&["leak", "scan", "--json"], KEY).json(0);
+    let mut scanned = scan[0].as_object().unwrap().clone();
+    scanned.retain(|name, _| !["file", "line"].contains(&name.as_str()));
+    assert_eq!(told[0].as_object(), Some(&scanned));
+    assert_eq!(
+        (&told[0]["by"], &told[0]["leak"]),
+        (&json!("carol@ops1"), &json!(7))
+    );
     let err = program.run_with(&["verify"], "\n \n").fails(2);
     assert!(err.contains("no key on stdin"), "{err}");
     let err = program.run_with(&["verify"], &"x".repeat(9_000)).fails(2);

@@ -489,10 +489,6 @@ fn a_retired_key_that_the_listener_still_takes_is_told_as_such() {
         key.grace_until = Some(until);
         past.verdict = Verdict::Retired(key.clone());
         let detail = past.detail(now(), "prod");
-        assert_eq!(
-            detail.contains("the listener takes it until 20"),
-            told,
-            "{detail}"
-        );
+        assert_eq!(detail.contains("works here until 20"), told, "{detail}");
     }
 }
