@@ -14,6 +14,7 @@ use super::{Conn, Error};
 use crate::domain::moment::Moment;
 use crate::domain::retired::{KeyDigest, Kind, Retired, Salt, Told};
 use crate::domain::token::{DrfKey, Fingerprint, KeyStart, KnoxKey};
+use crate::domain::user::UserId;
 
 /// Whether there is a memory of retired keys that this role may read. Asked of the catalogue: a question to a table that
 /// is not there would end the transaction that it is in.
@@ -64,6 +65,29 @@ pub async fn find_grace_end(conn: &mut Conn, grace: Duration) -> Result<Option<M
     .get_result(conn)
     .await?;
     Ok(end.map(Moment::from))
+}
+
+/// Loads the keys of `user` that are in their grace, the one that works for longest first.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_graces(conn: &mut Conn, user: UserId) -> Result<Vec<(KeyStart, Moment)>, Error> {
+    /// A pane has no room for more.
+    const MOST: i64 = 3;
+    let rows: Vec<(String, Option<Instant>)> = retired_key::table
+        .filter(retired_key::user_id.eq(user.to_string()))
+        .filter(retired_key::kind.eq(Kind::Drf.word()))
+        // The database's clock decides, as it does for the listener.
+        .filter(diesel::dsl::sql::<Bool>("grace_until > clock_timestamp()"))
+        .order(retired_key::grace_until.desc())
+        .limit(MOST)
+        .select((retired_key::start, retired_key::grace_until))
+        .load(conn)
+        .await?;
+    let grace = |(start, until): (String, Option<Instant>)| {
+        until.map(|until| (KeyStart::of(&start), until.into()))
+    };
+    Ok(rows.into_iter().filter_map(grace).collect())
 }
 
 type Row = (

@@ -258,6 +258,7 @@ fn ask_quit(model: &mut Model) {
         about: work.into_iter().chain(listener).collect(),
         whom: Vec::new(),
         same_as: String::new(),
+        ways: None,
         verb: "quit",
         need: Need::Yes,
         scroll: 0,

@@ -29,6 +29,7 @@ fn detail() -> UserDetail {
         row,
         groups,
         permissions: 0,
+        graces: Vec::new(),
     }
 }
 
