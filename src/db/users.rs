@@ -10,7 +10,7 @@ use super::filters;
 use super::rows::{Id, Instant, UserColumns, UserWithToken, user_row};
 use super::schema::{
     UserKey, auth_group, auth_user, auth_user_groups, auth_user_user_permissions, authtoken_token,
-    convert_to, left_of, sha256,
+    convert_to, divided, least_of, left_of, length_of, sha256,
 };
 use super::site::Site;
 use super::{Conn, Error, keyset};
@@ -70,7 +70,11 @@ pub(super) fn user_columns() -> _ {
 pub(super) fn with_tokens() -> _ {
     let user: user_columns = user_columns();
     let token = (
-        left_of(authtoken_token::key, 8_i32),
+        // As `KeyStart::of_key` does.
+        left_of(
+            authtoken_token::key,
+            least_of(8_i32, divided(length_of(authtoken_token::key), 2_i32)),
+        ),
         sha256(convert_to(authtoken_token::key, "UTF8")),
         authtoken_token::created,
     );

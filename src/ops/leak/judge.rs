@@ -50,7 +50,7 @@ impl Ops {
             let batch: Vec<Sighting> = sightings.by_ref().take(BATCH).collect();
             let mut answers = self.look_up(&batch).await?;
             for sighting in batch {
-                let key = CoveredKey::of(&sighting.key);
+                let key = covered(&sighting);
                 let verdict = if sighting.shape == Shape::Cut {
                     cut += 1;
                     Verdict::Partial(self.beginning(&sighting, cut).await?)
@@ -175,6 +175,17 @@ impl Ops {
             Ok(Beginning::Of(owners))
         };
         Ok(self.db().obey(&self.cancel, stop, work).await?)
+    }
+}
+
+/// What may be shown of it. Of a cut key all of its first characters, by which it is looked for; unless it looks made by
+/// hand, for then little may be missing.
+fn covered(sighting: &Sighting) -> CoveredKey {
+    match (sighting.shape, sighting.kind) {
+        (Shape::Whole, _) | (Shape::Cut, Kind::Other) => CoveredKey::of(&sighting.key),
+        (Shape::Cut, Kind::Drf | Kind::Knox | Kind::Checksum(_)) => {
+            CoveredKey::of_beginning(&sighting.key)
+        }
     }
 }
 

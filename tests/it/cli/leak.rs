@@ -87,7 +87,7 @@ async fn each_key_is_told_once_a_file_with_its_line_and_owner() {
         lines[3].starts_with("app.log:6  9944b091…  PARTIAL  user1  "),
         "{lines:?}"
     );
-    assert_eq!(lines[4], "app.log:6  made-by-…  LIVE  root  SUPERUSER");
+    assert_eq!(lines[4], "app.log:6  made-b…  LIVE  root  SUPERUSER");
     assert_eq!(lines.len(), 5);
     assert_eq!(
         ran.err,
@@ -185,7 +185,7 @@ async fn live_keys_are_replaced_all_or_none_and_reported_without_keys() {
         done.out
     );
     assert!(
-        done.out.contains("regenerated  root  made-by-…\n"),
+        done.out.contains("regenerated  root  made-b…\n"),
         "{}",
         done.out
     );

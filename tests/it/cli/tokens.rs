@@ -376,7 +376,7 @@ async fn lists_cover_keys_and_are_safe_exact_or_quoted() {
     assert_eq!(
         program.run(&["token", "list", "--csv"]).ok(),
         "USER,KIND,KEY,CREATED,STATE\r\n\
-         \"'=1+1\",drf,beefbeef…,2025-01-31T14:02:11Z,ok\r\n\
+         \"'=1+1\",drf,beefbe…,2025-01-31T14:02:11Z,ok\r\n\
          ann,drf,9944b091…,2025-01-31T14:02:11Z,ok\r\n"
     );
     assert_eq!(program.audit(), [], "covered keys leave no trace");
@@ -452,8 +452,8 @@ async fn verify_tells_whose_keys_are_on_stdin() {
         out,
         "KEY        VERDICT  USER  REACH\n\
          9944b091…  LIVE     ann   no groups\n\
-         0ff0ff0f…  INERT    off   no groups\n\
-         beefbeef…  UNKNOWN  -\n"
+         0ff0f…     INERT    off   no groups\n\
+         beefbe…    UNKNOWN  -\n"
     );
     let answer = program.run_with(&["verify", "--json"], KEY).json(0);
     assert_eq!(answer[0]["verdict"], json!("LIVE"));
