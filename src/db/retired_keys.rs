@@ -13,7 +13,7 @@ use super::schema::{installation, retired_key};
 use super::{Conn, Error};
 use crate::domain::moment::Moment;
 use crate::domain::retired::{KeyDigest, Kind, Retired, Salt, Told};
-use crate::domain::token::{DrfKey, Fingerprint, KeyStart, KnoxKey};
+use crate::domain::token::{CoveredKey, DrfKey, Fingerprint, KeyStart, KnoxKey};
 use crate::domain::user::UserId;
 
 /// Whether there is a memory of retired keys that this role may read. Asked of the catalogue: a question to a table that
@@ -96,6 +96,30 @@ type Row = (
     (Option<Instant>, Option<String>, Option<Instant>),
 );
 
+#[diesel::dsl::auto_type]
+fn retired() -> _ {
+    retired_key::table.select((
+        (
+            retired_key::digest,
+            retired_key::kind,
+            retired_key::start,
+            retired_key::user_id,
+            retired_key::username,
+        ),
+        (
+            retired_key::retired,
+            retired_key::by,
+            retired_key::verb,
+            retired_key::leak,
+        ),
+        (
+            retired_key::told,
+            retired_key::told_by,
+            retired_key::grace_until,
+        ),
+    ))
+}
+
 /// Loads which of `keys` were keys once, of either kind, and are none any more. In no order; a key that was none is not
 /// among them.
 ///
@@ -119,35 +143,47 @@ pub async fn load_retired(conn: &mut Conn, keys: &[DrfKey]) -> Result<Vec<Retire
         .keys()
         .map(|digest| digest.as_bytes().to_vec())
         .collect();
-    let rows: Vec<Row> = retired_key::table
+    let rows: Vec<Row> = retired()
         .filter(retired_key::digest.eq_any(digests))
-        .select((
-            (
-                retired_key::digest,
-                retired_key::kind,
-                retired_key::start,
-                retired_key::user_id,
-                retired_key::username,
-            ),
-            (
-                retired_key::retired,
-                retired_key::by,
-                retired_key::verb,
-                retired_key::leak,
-            ),
-            (
-                retired_key::told,
-                retired_key::told_by,
-                retired_key::grace_until,
-            ),
-        ))
         .load(conn)
         .await?;
-    let read = |row: Row| read(row, &asked);
+    let read = |row: Row| read(row, |digest| asked.get(&digest).copied());
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
-fn read(row: Row, asked: &HashMap<KeyDigest, Fingerprint>) -> Option<Retired> {
+/// Loads what began as one of `starts`, the last ones first, at most `limit`. Nothing for less than the whole start of a
+/// key: it would fit too many. The keys themselves were not asked about, so that each has its digest for a fingerprint.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_by_starts(
+    conn: &mut Conn,
+    starts: &[KeyStart],
+    limit: i64,
+) -> Result<Vec<Retired>, Error> {
+    let starts: Vec<&str> = starts
+        .iter()
+        .map(KeyStart::as_str)
+        .filter(|start| start.chars().count() == CoveredKey::SHOWN)
+        .collect();
+    if starts.is_empty() || find_salt(conn).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = retired()
+        .filter(retired_key::start.eq_any(starts))
+        .order(retired_key::retired.desc())
+        .limit(limit)
+        .load(conn)
+        .await?;
+    let read = |row: Row| {
+        read(row, |digest| {
+            Some(Fingerprint::from_bytes(*digest.as_bytes()))
+        })
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+fn read(row: Row, fingerprint: impl Fn(KeyDigest) -> Option<Fingerprint>) -> Option<Retired> {
     let (
         (digest, kind, start, user_id, username),
         (retired, by, verb, leak),
@@ -155,7 +191,7 @@ fn read(row: Row, asked: &HashMap<KeyDigest, Fingerprint>) -> Option<Retired> {
     ) = row;
     let digest = KeyDigest::from_bytes(digest.try_into().ok()?);
     Some(Retired {
-        fingerprint: *asked.get(&digest)?,
+        fingerprint: fingerprint(digest)?,
         digest,
         kind: Kind::of(&kind)?,
         start: KeyStart::of(&start),

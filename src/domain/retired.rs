@@ -51,6 +51,12 @@ impl Salt {
         Self(bytes)
     }
 
+    /// As the database keeps it.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The digest of a key of REST framework.
     #[must_use]
     pub fn drf(&self, key: &DrfKey) -> KeyDigest {
@@ -166,14 +172,16 @@ impl Retired {
     #[must_use]
     pub fn story(&self, now: Moment) -> String {
         let by = self.by.rsplit_once('@').map_or(&*self.by, |(name, _)| name);
-        let mut story = format!("{} ago by {}", self.retired.age(now), text::safe(by));
-        if let Some(leak) = self.leak {
-            story += &format!(" (leak {leak})");
-        }
-        if let Some(until) = self.grace(now) {
-            story += &format!("; works here until {}", until.minute_utc());
-        }
-        story
+        let leak = match self.leak {
+            Some(leak) => format!(" (leak {leak})"),
+            None => String::new(),
+        };
+        let grace = match self.grace(now) {
+            Some(until) => format!("; works here until {}", until.minute_utc()),
+            None => String::new(),
+        };
+        let age = self.retired.age(now);
+        format!("{age} ago by {}{leak}{grace}", text::safe(by))
     }
 }
 

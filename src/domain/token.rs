@@ -354,7 +354,10 @@ mod tests {
         ] {
             let key = DrfKey::from(short);
             assert_eq!(CoveredKey::of(&key).to_string(), shown);
-            assert_eq!(KeyStart::of_key(short).as_str(), CoveredKey::of(&key).prefix());
+            assert_eq!(
+                KeyStart::of_key(short).as_str(),
+                CoveredKey::of(&key).prefix()
+            );
         }
     }
 

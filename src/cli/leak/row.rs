@@ -22,6 +22,7 @@ pub fn is_key(finding: &Finding) -> bool {
     match &finding.verdict {
         Verdict::Live(_) | Verdict::Inert(..) | Verdict::Retired(_) => true,
         Verdict::Partial(Beginning::Of(owners)) => !owners.is_empty(),
+        Verdict::Partial(Beginning::Was(keys)) => !keys.is_empty(),
         Verdict::Partial(Beginning::NotAsked) | Verdict::Unknown => false,
     }
 }

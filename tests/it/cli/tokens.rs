@@ -253,7 +253,7 @@ async fn what_is_stale_can_be_listed_tried_and_revoked() {
     ];
     let tried = program.run(&words).ok();
     assert!(
-        tried.starts_with("would revoke  bea  b1…\n1 token on "),
+        tried.starts_with("would revoke  bea  b…\n1 token on "),
         "{tried}"
     );
     assert!(
