@@ -25,6 +25,7 @@ mod signals;
 mod tokens;
 mod users;
 mod verify;
+mod worth;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

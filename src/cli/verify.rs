@@ -1,19 +1,20 @@
 //! `verify`: whose keys are these? They come on stdin, one a line or in a header, never as arguments, which every other
-//! user of the machine could read; and they are never shown again.
+//! user of the machine could read; and they are never shown again. A key that was retired is known as much as one that
+//! lives: only who gives nothing but unknown ones gets 1.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-
-use serde::Serialize;
 
 use super::context::Context;
 use super::exit::{Code, Failure};
 use super::output::Tone;
 use super::output::table::Cell;
+use super::worth::Worth;
 use super::{output, prompt};
+use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::domain::token::{CoveredKey, DrfKey, pasted_key};
-use crate::domain::user::UserId;
+use crate::ops::leak::Past;
 use crate::ops::{Ops, Verdict};
 
 /// `verify`.
@@ -31,25 +32,13 @@ const LONGEST_LINE: u64 = 4096;
 
 const HEADER: [&str; 4] = ["KEY", "VERDICT", "USER", "REACH"];
 
-#[derive(Debug, Serialize)]
-struct VerdictJson<'a> {
-    key: CoveredKey,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_id: Option<UserId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reach: Option<String>,
-    /// For a key of the checksummed format: whether it was ever one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checksum: Option<bool>,
-}
-
 #[derive(Debug, Default)]
 struct Tally {
     tested: usize,
+    /// Those that are keys, and those that were.
     known: usize,
+    /// What is known of keys that were.
+    past: Past,
     columns: Option<Vec<usize>>,
 }
 
@@ -62,7 +51,10 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
         ));
     }
     let ops = cx.ops().await?;
-    let mut tally = Tally::default();
+    let mut tally = Tally {
+        past: ops.past().await,
+        ..Tally::default()
+    };
     if std::io::stdin().is_terminal() {
         typed(cx, &ops, &mut tally).await?;
     } else {
@@ -127,9 +119,9 @@ async fn one(
         output::note(&format!("line {nth} is not one key; it was passed over"));
         return Ok(());
     };
-    let verdict = ops.verify(&key).await?;
+    let verdict = ops.verify_beside(&tally.past, &key).await?;
     let known = match &verdict {
-        Verdict::Live(_) | Verdict::Inert(_) => 1,
+        Verdict::Live(_) | Verdict::Inert(_) | Verdict::Retired(_) => 1,
         Verdict::Unknown { .. } => 0,
     };
     tally.known += known;
@@ -144,27 +136,34 @@ fn print(
     key: &DrfKey,
     verdict: &Verdict,
 ) -> Result<(), Failure> {
-    let (detail, checksum, tone) = match verdict {
-        Verdict::Live(detail) => (Some(detail), None, Tone::Good),
-        Verdict::Inert(detail) => (Some(detail), None, Tone::Warning),
-        Verdict::Unknown { checksum, .. } => (None, *checksum, Tone::Bad),
-    };
-    let covered = CoveredKey::of(key);
+    let (covered, now) = (CoveredKey::of(key), Moment::now());
     if cx.is_json() {
-        return cx.out.json(&VerdictJson {
-            key: covered,
-            verdict: verdict.word(),
-            username: detail.map(|detail| &*detail.row.user.username),
-            user_id: detail.map(|detail| detail.row.user.id),
-            reach: detail.map(crate::ops::UserDetail::reach),
-            checksum,
-        });
+        return cx.out.json(&Worth::of_verdict(&covered, verdict, now));
     }
-    let (user, reach) = match (detail, checksum) {
-        (Some(detail), _) => (detail.row.user.username.clone(), detail.reach()),
-        (None, Some(true)) => ("-".to_owned(), "was a key of tokenward's once".to_owned()),
-        (None, Some(false)) => ("-".to_owned(), "mistyped: its checksum is wrong".to_owned()),
-        (None, None) => ("-".to_owned(), String::new()),
+    let nobody = "-".to_owned();
+    let (tone, user, reach) = match verdict {
+        Verdict::Live(detail) => (Tone::Good, detail.row.user.username.clone(), detail.reach()),
+        Verdict::Inert(detail) => (
+            Tone::Warning,
+            detail.row.user.username.clone(),
+            detail.reach(),
+        ),
+        Verdict::Retired(retired) => {
+            let story = format!("{} key, {}", retired.kind.word(), retired.story(now));
+            (
+                Tone::Warning,
+                retired.username.clone().unwrap_or(nobody),
+                story,
+            )
+        }
+        Verdict::Unknown { checksum, .. } => {
+            let said = match checksum {
+                Some(true) => "was a key of tokenward's once",
+                Some(false) => "mistyped: its checksum is wrong",
+                None => "",
+            };
+            (Tone::Bad, nobody, said.to_owned())
+        }
     };
     let row = vec![
         Cell::plain(covered.to_string()),

@@ -94,6 +94,8 @@ pub struct Shape {
     pub knox: Knox,
     /// Its audit.
     pub audit: SharedAudit,
+    /// Whether a replaced key can have a grace: our schema remembers it, ends it, and may be read.
+    pub grace: bool,
     /// The database's name.
     pub database: String,
 }
@@ -137,6 +139,8 @@ struct Column {
     audit_insert: Option<bool>,
     #[diesel(sql_type = Nullable<Bool>)]
     audit_select: Option<bool>,
+    #[diesel(sql_type = Bool)]
+    grace: bool,
 }
 
 /// The catalogue is no table of ours, and one round trip must tell all of it: raw SQL.
@@ -161,7 +165,11 @@ SELECT asked.name AS asked,
        current_database()::text AS database,
        current_setting('transaction_read_only') = 'on' AS read_only,
        ours.may_enter AND has_any_column_privilege(ours.audit, 'INSERT') AS audit_insert,
-       ours.may_enter AND has_table_privilege(ours.audit, 'SELECT') AS audit_select
+       ours.may_enter AND has_table_privilege(ours.audit, 'SELECT') AS audit_select,
+       EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_class r ON r.relnamespace = p.pronamespace
+                 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+                WHERE n.nspname = 'tokenward' AND p.proname = 'end_grace_of_user' AND r.relname = 'retired_key'
+                  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(r.oid, 'SELECT')) AS grace
   FROM (VALUES ('users', $1), ('tokens', 'authtoken_token'), ('knox', 'knox_authtoken')) AS asked(name, path)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass(asked.path)
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -230,6 +238,7 @@ pub async fn read_shape(conn: &mut Conn, users: &UserTable) -> Result<Shape, Err
             (Some(insert), Some(select)) => SharedAudit::There { insert, select },
             (None, _) | (_, None) => SharedAudit::Absent,
         },
+        grace: user.grace,
         database: user.database.clone(),
     })
 }

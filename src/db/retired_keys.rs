@@ -13,7 +13,8 @@ use super::schema::{installation, retired_key};
 use super::{Conn, Error};
 use crate::domain::moment::Moment;
 use crate::domain::retired::{KeyDigest, Kind, Retired, Salt, Told};
-use crate::domain::token::{DrfKey, Fingerprint, KeyStart, KnoxKey};
+use crate::domain::token::{CoveredKey, DrfKey, Fingerprint, KeyStart, KnoxKey};
+use crate::domain::user::UserId;
 
 /// Whether there is a memory of retired keys that this role may read. Asked of the catalogue: a question to a table that
 /// is not there would end the transaction that it is in.
@@ -66,11 +67,58 @@ pub async fn find_grace_end(conn: &mut Conn, grace: Duration) -> Result<Option<M
     Ok(end.map(Moment::from))
 }
 
+/// Loads the keys of `user` that are in their grace, the one that works for longest first.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_graces(conn: &mut Conn, user: UserId) -> Result<Vec<(KeyStart, Moment)>, Error> {
+    /// A pane has no room for more.
+    const MOST: i64 = 3;
+    let rows: Vec<(String, Option<Instant>)> = retired_key::table
+        .filter(retired_key::user_id.eq(user.to_string()))
+        .filter(retired_key::kind.eq(Kind::Drf.word()))
+        // The database's clock decides, as it does for the listener.
+        .filter(diesel::dsl::sql::<Bool>("grace_until > clock_timestamp()"))
+        .order(retired_key::grace_until.desc())
+        .limit(MOST)
+        .select((retired_key::start, retired_key::grace_until))
+        .load(conn)
+        .await?;
+    let grace = |(start, until): (String, Option<Instant>)| {
+        until.map(|until| (KeyStart::of(&start), until.into()))
+    };
+    Ok(rows.into_iter().filter_map(grace).collect())
+}
+
 type Row = (
     (Vec<u8>, String, String, String, Option<String>),
     (Instant, String, String, Option<i64>),
     (Option<Instant>, Option<String>, Option<Instant>),
 );
+
+#[diesel::dsl::auto_type]
+fn retired() -> _ {
+    retired_key::table.select((
+        (
+            retired_key::digest,
+            retired_key::kind,
+            retired_key::start,
+            retired_key::user_id,
+            retired_key::username,
+        ),
+        (
+            retired_key::retired,
+            retired_key::by,
+            retired_key::verb,
+            retired_key::leak,
+        ),
+        (
+            retired_key::told,
+            retired_key::told_by,
+            retired_key::grace_until,
+        ),
+    ))
+}
 
 /// Loads which of `keys` were keys once, of either kind, and are none any more. In no order; a key that was none is not
 /// among them.
@@ -95,35 +143,47 @@ pub async fn load_retired(conn: &mut Conn, keys: &[DrfKey]) -> Result<Vec<Retire
         .keys()
         .map(|digest| digest.as_bytes().to_vec())
         .collect();
-    let rows: Vec<Row> = retired_key::table
+    let rows: Vec<Row> = retired()
         .filter(retired_key::digest.eq_any(digests))
-        .select((
-            (
-                retired_key::digest,
-                retired_key::kind,
-                retired_key::start,
-                retired_key::user_id,
-                retired_key::username,
-            ),
-            (
-                retired_key::retired,
-                retired_key::by,
-                retired_key::verb,
-                retired_key::leak,
-            ),
-            (
-                retired_key::told,
-                retired_key::told_by,
-                retired_key::grace_until,
-            ),
-        ))
         .load(conn)
         .await?;
-    let read = |row: Row| read(row, &asked);
+    let read = |row: Row| read(row, |digest| asked.get(&digest).copied());
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
-fn read(row: Row, asked: &HashMap<KeyDigest, Fingerprint>) -> Option<Retired> {
+/// Loads what began as one of `starts`, the last ones first, at most `limit`. Nothing for less than the whole start of a
+/// key: it would fit too many. The keys themselves were not asked about, so that each has its digest for a fingerprint.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_by_starts(
+    conn: &mut Conn,
+    starts: &[KeyStart],
+    limit: i64,
+) -> Result<Vec<Retired>, Error> {
+    let starts: Vec<&str> = starts
+        .iter()
+        .map(KeyStart::as_str)
+        .filter(|start| start.chars().count() == CoveredKey::SHOWN)
+        .collect();
+    if starts.is_empty() || find_salt(conn).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = retired()
+        .filter(retired_key::start.eq_any(starts))
+        .order(retired_key::retired.desc())
+        .limit(limit)
+        .load(conn)
+        .await?;
+    let read = |row: Row| {
+        read(row, |digest| {
+            Some(Fingerprint::from_bytes(*digest.as_bytes()))
+        })
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+fn read(row: Row, fingerprint: impl Fn(KeyDigest) -> Option<Fingerprint>) -> Option<Retired> {
     let (
         (digest, kind, start, user_id, username),
         (retired, by, verb, leak),
@@ -131,7 +191,7 @@ fn read(row: Row, asked: &HashMap<KeyDigest, Fingerprint>) -> Option<Retired> {
     ) = row;
     let digest = KeyDigest::from_bytes(digest.try_into().ok()?);
     Some(Retired {
-        fingerprint: *asked.get(&digest)?,
+        fingerprint: fingerprint(digest)?,
         digest,
         kind: Kind::of(&kind)?,
         start: KeyStart::of(&start),

@@ -173,6 +173,21 @@ extern "SQL" {
         text: diesel::sql_types::Text,
         count: diesel::sql_types::Integer,
     ) -> diesel::sql_types::Text;
+    /// How many characters a text has.
+    #[sql_name = "length"]
+    fn length_of(text: diesel::sql_types::Text) -> diesel::sql_types::Integer;
+    /// The smaller one.
+    #[sql_name = "least"]
+    fn least_of(
+        one: diesel::sql_types::Integer,
+        other: diesel::sql_types::Integer,
+    ) -> diesel::sql_types::Integer;
+    /// A whole number divided, what is left over dropped: `/` by its other name.
+    #[sql_name = "int4div"]
+    fn divided(
+        number: diesel::sql_types::Integer,
+        by: diesel::sql_types::Integer,
+    ) -> diesel::sql_types::Integer;
     /// The bytes of a text in an encoding.
     fn convert_to(
         text: diesel::sql_types::Text,

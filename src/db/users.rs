@@ -3,20 +3,21 @@
 use diesel::dsl::{IntoBoxed, sql};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Text};
 use diesel_async::RunQueryDsl;
 
 use super::filters;
-use super::rows::{Id, Instant, UserColumns, UserWithToken, user_row};
+use super::rows::{Id, Instant, TokenColumns, UserColumns, UserWithToken, user_row};
 use super::schema::{
     UserKey, auth_group, auth_user, auth_user_groups, auth_user_user_permissions, authtoken_token,
-    convert_to, left_of, sha256,
+    convert_to, divided, least_of, left_of, length_of, sha256,
 };
 use super::site::Site;
 use super::{Conn, Error, keyset};
 use crate::domain::filter::Filter;
 use crate::domain::moment::Moment;
 use crate::domain::page::{Page, Sort, Start};
+use crate::domain::retired::{KeyDigest, Salt};
 use crate::domain::secret::Secret;
 use crate::domain::token::CoveredKey;
 use crate::domain::user::{NewUser, User, UserId, UserRow, Username};
@@ -64,16 +65,26 @@ pub(super) fn user_columns() -> _ {
     )
 }
 
-/// Users, each with what may be known of his token: the first characters of the key, its SHA-256 and when it
-/// was made. The rest of a key stays in the database.
+/// What may be known of a token: the first characters of the key, its SHA-256 and when it was made. The rest of a key
+/// stays in the database.
+#[diesel::dsl::auto_type]
+fn token_columns() -> _ {
+    (
+        // As `KeyStart::of_key` does.
+        left_of(
+            authtoken_token::key,
+            least_of(8_i32, divided(length_of(authtoken_token::key), 2_i32)),
+        ),
+        sha256(convert_to(authtoken_token::key, "UTF8")),
+        authtoken_token::created,
+    )
+}
+
+/// Users, each with [`token_columns()`].
 #[diesel::dsl::auto_type]
 pub(super) fn with_tokens() -> _ {
     let user: user_columns = user_columns();
-    let token = (
-        left_of(authtoken_token::key, 8_i32),
-        sha256(convert_to(authtoken_token::key, "UTF8")),
-        authtoken_token::created,
-    );
+    let token: token_columns = token_columns();
     auth_user::table
         .left_join(authtoken_token::table)
         .select((user, token.nullable()))
@@ -182,6 +193,35 @@ pub async fn load_by_ids(conn: &mut Conn, site: &Site, ids: &[UserId]) -> Result
         .filter(filters::among("\"auth_user\".\"id\"", ids));
     let rows: Vec<UserColumns> = site.query(query).load(conn).await?;
     Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Loads of `users` those who have a token, each with the digest that his key has by `salt`: SHA-256 of the salt and the
+/// key. The database makes it, so that the key stays there.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_with_digests(
+    conn: &mut Conn,
+    site: &Site,
+    users: &[UserId],
+    salt: &Salt,
+) -> Result<Vec<(UserRow, KeyDigest)>, Error> {
+    let columns: user_columns = user_columns();
+    let token: token_columns = token_columns();
+    // Diesel's language has no word for bytes put together.
+    let digest = sql::<Binary>("sha256(")
+        .bind::<Binary, _>(salt.as_bytes().to_vec())
+        .sql(" || convert_to(\"authtoken_token\".\"key\", 'UTF8'))");
+    let query = auth_user::table
+        .inner_join(authtoken_token::table)
+        .filter(filters::among("\"auth_user\".\"id\"", users))
+        .select((columns, token, digest));
+    let rows: Vec<(UserColumns, TokenColumns, Vec<u8>)> = site.query(query).load(conn).await?;
+    let read = |(user, token, digest): (UserColumns, TokenColumns, Vec<u8>)| {
+        let digest = KeyDigest::from_bytes(digest.try_into().ok()?);
+        Some((user_row((user, Some(token))), digest))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// Loads the owners of keys that begin with `start`, at most `limit`.

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::moment::Moment;
 use super::token::{DrfKey, Fingerprint, KeyStart, KnoxDigest};
+use crate::text;
 
 /// Whose kind of key it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -48,6 +49,12 @@ impl Salt {
     #[must_use]
     pub const fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
+    }
+
+    /// As the database keeps it.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The digest of a key of REST framework.
@@ -159,6 +166,22 @@ impl Retired {
     #[must_use]
     pub fn grace(&self, now: Moment) -> Option<Moment> {
         self.grace_until.filter(|until| now < *until)
+    }
+
+    /// `40 d ago by carol (leak 7)`, fit to print; of a key in its grace also until when it works at our listener.
+    #[must_use]
+    pub fn story(&self, now: Moment) -> String {
+        let by = self.by.rsplit_once('@').map_or(&*self.by, |(name, _)| name);
+        let leak = match self.leak {
+            Some(leak) => format!(" (leak {leak})"),
+            None => String::new(),
+        };
+        let grace = match self.grace(now) {
+            Some(until) => format!("; works here until {}", until.minute_utc()),
+            None => String::new(),
+        };
+        let age = self.retired.age(now);
+        format!("{age} ago by {}{leak}{grace}", text::safe(by))
     }
 }
 

@@ -168,10 +168,18 @@ impl fmt::Debug for Fingerprint {
 pub struct KeyStart(String);
 
 impl KeyStart {
-    /// Of a key, or of a longer part of its beginning.
+    /// Of a whole key. Of a short one, made by hand, the half: the start of a key must not be the key. The triggers of our
+    /// schema do the same (`left(key, least(8, length(key) / 2))`).
     #[must_use]
-    pub fn of(text: &str) -> Self {
-        Self(text.chars().take(CoveredKey::SHOWN).collect())
+    pub fn of_key(key: &str) -> Self {
+        let shown = CoveredKey::SHOWN.min(key.chars().count() / 2);
+        Self(key.chars().take(shown).collect())
+    }
+
+    /// Of a start that was made so before, or of a beginning that is no whole key.
+    #[must_use]
+    pub fn of(start: &str) -> Self {
+        Self(start.chars().take(CoveredKey::SHOWN).collect())
     }
 
     /// At most [`CoveredKey::SHOWN`] characters.
@@ -206,7 +214,16 @@ impl CoveredKey {
     /// Of a key in clear.
     #[must_use]
     pub fn of(key: &DrfKey) -> Self {
-        Self::new(key.expose(), Fingerprint::of(key))
+        Self {
+            start: KeyStart::of_key(key.expose()),
+            fingerprint: Fingerprint::of(key),
+        }
+    }
+
+    /// Of what was found of a key that is cut: the rest of it stands nowhere.
+    #[must_use]
+    pub fn of_beginning(beginning: &DrfKey) -> Self {
+        Self::new(beginning.expose(), Fingerprint::of(beginning))
     }
 
     /// The first characters.
@@ -328,6 +345,20 @@ mod tests {
         let covered = CoveredKey::of(&key);
         assert_eq!(covered.to_string(), "9944b091…");
         assert!(!format!("{covered:?}").contains("99c62bcf"));
+        for (short, shown) in [
+            ("made-by-hand", "made-b…"),
+            ("12345678", "1234…"),
+            ("päßwörd", "päß…"),
+            ("a", "…"),
+            ("", "…"),
+        ] {
+            let key = DrfKey::from(short);
+            assert_eq!(CoveredKey::of(&key).to_string(), shown);
+            assert_eq!(
+                KeyStart::of_key(short).as_str(),
+                CoveredKey::of(&key).prefix()
+            );
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::db::doctor::{self, AdminLog, Logged};
 use crate::domain::filter::{Filter, Test, Word};
 use crate::domain::moment::Moment;
 use crate::domain::page::{Sort, Start};
-use crate::domain::token::{CoveredKey, DrfKey, Fingerprint};
+use crate::domain::token::{CoveredKey, Fingerprint};
 use crate::domain::user::{User, UserId, UserRow};
 use crate::domain::weak::weakness;
 
@@ -187,7 +187,7 @@ impl Ops {
             let weakness = weakness(&suspect.key)?;
             Some(Finding {
                 check: Check::Weak,
-                key: Some(half_covered(&suspect.key)),
+                key: Some(CoveredKey::of(&suspect.key)),
                 detail: weakness.to_string(),
                 next: for_owner(&suspect.user),
                 owner: Some(suspect.user),
@@ -371,13 +371,6 @@ const fn for_owner(owner: &User) -> Next {
     } else {
         Next::Revoke
     }
-}
-
-/// A weak key may be so short that its first characters are all of it: no more than half of them are shown.
-fn half_covered(key: &DrfKey) -> CoveredKey {
-    let text = key.expose();
-    let half: String = text.chars().take(text.chars().count() / 2).collect();
-    CoveredKey::new(&half, Fingerprint::of(key))
 }
 
 /// Rows by the digest of their keys.

@@ -11,6 +11,12 @@ use crate::domain::moment::Moment;
 pub const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 impl Ops {
+    /// Whether a key that is replaced here can have a grace.
+    #[must_use]
+    pub fn takes_grace(&self) -> bool {
+        self.writes_shared() && self.db().shape().grace
+    }
+
     /// When a grace of so long would end, for [`Ops::with_grace`].
     ///
     /// # Errors

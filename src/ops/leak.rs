@@ -7,7 +7,10 @@ mod excerpt;
 mod folder;
 mod input;
 mod judge;
+mod kept;
+mod memory;
 mod name;
+mod near;
 mod read;
 mod report;
 mod respond;
@@ -17,16 +20,18 @@ use std::fmt;
 
 pub use case::{Case, Done, Saved, join_sources};
 pub use excerpt::excerpt;
-pub use folder::{Kept, KeptKey};
+pub use folder::{Kept, KeptKey, Past};
 pub use input::Source;
+pub use judge::Judging;
+pub use memory::{Known, Mark, Memory};
 pub use name::{holds_key, masked};
 pub use read::{Input, Read, Reading};
 pub use report::{Format, write as write_report};
 pub use respond::{Deed, MOST_LIVE, Response, RowDone};
-pub use sight::{Lines, Sighting, Sightings};
+pub use sight::{Line, Lines, Sighting, Sightings};
 
 use crate::domain::moment::Moment;
-use crate::domain::retired::{Retired, Told};
+use crate::domain::retired::{KeyDigest, Retired, Salt, Told};
 use crate::domain::scan::{Checksum, Context, Kind};
 use crate::domain::token::{CoveredKey, KnoxDigest};
 use crate::domain::user::User;
@@ -49,6 +54,8 @@ pub struct Finding {
     pub told: Option<Told>,
     /// Whether it is among those that are changed; only a live one can be.
     pub chosen: bool,
+    /// By what a case knows the key that was opened by its number: the key itself is not there.
+    pub kept: Option<KeyDigest>,
 }
 
 /// What a key that was found is worth.
@@ -80,6 +87,8 @@ pub enum Why {
 pub enum Beginning {
     /// The owners' names, at most [`Beginning::MOST`].
     Of(Vec<String>),
+    /// No key begins so, but keys that were retired did: at most [`Beginning::MOST`] of them.
+    Was(Vec<Was>),
     /// There were too many cut keys to look each of them up.
     NotAsked,
 }
@@ -87,6 +96,15 @@ pub enum Beginning {
 impl Beginning {
     /// So many owners are looked up for one beginning.
     pub const MOST: usize = 3;
+}
+
+/// A retired key that began as what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Was {
+    /// Its owner's name, or what tells of him where that is not known. Outside text.
+    pub whose: String,
+    /// In answer to which leak it was retired.
+    pub leak: Option<i64>,
 }
 
 /// Who holds a key.
@@ -178,7 +196,28 @@ impl Finding {
                 [owner] => Some(owner),
                 _ => None,
             },
-            Verdict::Unknown | Verdict::Partial(Beginning::NotAsked) => None,
+            Verdict::Partial(Beginning::Was(keys)) => match keys.as_slice() {
+                [key] => Some(&key.whose),
+                _ => None,
+            },
+            // An opened case remembers whose it was.
+            Verdict::Unknown => self.owner.as_ref().map(|owner| &*owner.username),
+            Verdict::Partial(Beginning::NotAsked) => None,
+        }
+    }
+
+    /// By what a case with this salt knows the key.
+    pub(super) fn digest(&self, salt: &Salt) -> KeyDigest {
+        self.kept.unwrap_or_else(|| salt.drf(&self.sighting.key))
+    }
+
+    /// Whether somebody gets in with it, be it by our listener alone.
+    #[must_use]
+    pub fn works(&self, now: Moment) -> bool {
+        match &self.verdict {
+            Verdict::Live(_) => true,
+            Verdict::Retired(retired) => retired.grace(now).is_some(),
+            Verdict::Inert(..) | Verdict::Unknown | Verdict::Partial(_) => false,
         }
     }
 
@@ -191,6 +230,7 @@ impl Finding {
         match &self.verdict {
             Verdict::Live(_) | Verdict::Inert(..) | Verdict::Retired(_) => true,
             Verdict::Partial(Beginning::Of(owners)) => !owners.is_empty() || expected,
+            Verdict::Partial(Beginning::Was(keys)) => !keys.is_empty() || expected,
             Verdict::Unknown | Verdict::Partial(Beginning::NotAsked) => expected,
         }
     }
@@ -207,23 +247,7 @@ impl Finding {
             },
             Verdict::Inert(_, Why::Off) => "user is off".to_owned(),
             Verdict::Inert(_, Why::Expired) => "token expired".to_owned(),
-            Verdict::Retired(retired) => {
-                let by = retired
-                    .by
-                    .rsplit_once('@')
-                    .map_or(&*retired.by, |(name, _)| name);
-                let leak = retired
-                    .leak
-                    .map(|leak| format!(" (leak {leak})"))
-                    .unwrap_or_default();
-                let age = retired.retired.age(now);
-                let grace = retired.grace(now).map(|until| {
-                    let until = until.minute_utc();
-                    format!("; the listener takes it until {until}, revoking ends that")
-                });
-                let grace = grace.unwrap_or_default();
-                format!("{age} ago by {}{leak}{grace}", text::safe(by))
-            }
+            Verdict::Retired(retired) => retired.story(now),
             Verdict::Unknown => match self.sighting.kind {
                 Kind::Checksum(Checksum::Bad) => "checksum wrong: mistyped".to_owned(),
                 Kind::Checksum(Checksum::Good) => {
@@ -234,6 +258,20 @@ impl Finding {
                 }
             },
             Verdict::Partial(Beginning::NotAsked) => "too many cut keys to look up".to_owned(),
+            Verdict::Partial(Beginning::Was(keys)) => match keys.as_slice() {
+                [key] => {
+                    let leak = key.leak.map(|leak| format!(" (leak {leak})"));
+                    format!(
+                        "like a retired key of {}{}",
+                        text::fit(&key.whose, 40),
+                        leak.unwrap_or_default()
+                    )
+                }
+                [..] if keys.len() < Beginning::MOST => {
+                    format!("like {} retired keys", keys.len())
+                }
+                [..] => format!("like {} retired keys or more", keys.len()),
+            },
             Verdict::Partial(Beginning::Of(owners)) => match owners.as_slice() {
                 [] => format!("begins no key of {}", text::safe(place)),
                 [owner] => format!("begins the key of {}", text::fit(owner, 40)),

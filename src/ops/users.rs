@@ -2,12 +2,13 @@
 
 use super::{Aim, Change, Error, Mode, Ops};
 use crate::db::users::{self, UsersQuery};
-use crate::db::{self, Conn, Stop, site::Site};
+use crate::db::{self, Conn, Stop, retired_keys, site::Site};
 use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
 use crate::domain::page::Page;
 use crate::domain::password;
 use crate::domain::secret::Secret;
+use crate::domain::token::KeyStart;
 use crate::domain::user::{NewUser, User, UserId, UserRow, Username};
 
 /// A user with all that is told of him.
@@ -19,6 +20,8 @@ pub struct UserDetail {
     pub groups: Vec<String>,
     /// How many permissions he has of his own.
     pub permissions: u64,
+    /// Keys that were replaced and that our listener still takes, the one that works for longest first.
+    pub graces: Vec<(KeyStart, Moment)>,
 }
 
 impl UserDetail {
@@ -99,7 +102,11 @@ impl Ops {
         let work = async {
             let site = self.db().site();
             let row = users::find_by_id(&mut conn, site, id).await?;
-            detail(&mut conn, site, row).await
+            let mut detail = detail(&mut conn, site, row).await?;
+            if let Some(detail) = detail.as_mut().filter(|_| self.db().shape().grace) {
+                detail.graces = retired_keys::load_graces(&mut conn, id).await?;
+            }
+            Ok(detail)
         };
         let found = self.db().obey(&self.cancel, stop, work).await?;
         found.ok_or_else(|| Error::NotFound(format!("the user with id {id} is gone")))
@@ -217,6 +224,7 @@ pub(super) async fn detail(
         row,
         groups,
         permissions,
+        graces: Vec::new(),
     }))
 }
 

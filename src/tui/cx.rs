@@ -263,6 +263,7 @@ impl Cx {
             // Its first report tells the total.
             Deed::Backfill(_) => Some((Verb::Backfill, None)),
             Deed::One(..)
+            | Deed::Grace(..)
             | Deed::Undo
             | Deed::Create(_)
             | Deed::Password(..)

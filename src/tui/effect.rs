@@ -208,6 +208,8 @@ impl Question {
 pub enum Deed {
     /// One token.
     One(Change, Aim),
+    /// A new key, beside which our listener takes the old one for so long.
+    Grace(Aim, Duration),
     /// Many tokens, each in its own transaction; reports progress and can be stopped between two.
     Many(Change, Vec<Aim>),
     /// A token for everybody of the plan who lacks one, in many transactions; reports progress and can be paused and

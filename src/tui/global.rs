@@ -258,6 +258,7 @@ fn ask_quit(model: &mut Model) {
         about: work.into_iter().chain(listener).collect(),
         whom: Vec::new(),
         same_as: String::new(),
+        ways: None,
         verb: "quit",
         need: Need::Yes,
         scroll: 0,
@@ -359,6 +360,12 @@ fn commands(model: &Model) -> Commands {
             help: "a new user without a password",
         });
     }
+    all.push(Command {
+        name: "leak".to_owned(),
+        argument: " NUMBER",
+        key: String::new(),
+        help: "a case that was kept, and what its keys are worth now",
+    });
     all.extend(KEYS.iter().map(|binding| of(&binding.action)));
     Commands {
         field: Field::default(),
@@ -416,6 +423,15 @@ pub fn command(model: &mut Model, line: &str) -> Vec<Effect> {
             model.cx.say(Tone::Bad, "Write :user create NAME.");
             Vec::new()
         }
+        ("leak", number) => match number.parse() {
+            Ok(number) if number > 0 => screens::open_leak(model, number),
+            Ok(_) | Err(_) => {
+                model
+                    .cx
+                    .say(Tone::Bad, "Write :leak and its number, as in :leak 7.");
+                Vec::new()
+            }
+        },
         (name, "") => match KEYS.iter().find(|binding| binding.action.name == name) {
             Some(binding) => update(model, binding.message),
             None => screens::act(model, name).unwrap_or_else(|| {

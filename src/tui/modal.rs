@@ -58,6 +58,8 @@ pub struct Confirm {
     pub whom: Vec<String>,
     /// The equal command; empty where there is none.
     pub same_as: String,
+    /// Other ways to do it.
+    pub ways: Option<Ways>,
     /// The verb after `y`.
     pub verb: &'static str,
     /// What must be typed.
@@ -66,6 +68,55 @@ pub struct Confirm {
     pub scroll: usize,
     /// What is sent then.
     pub then: Box<Message>,
+}
+
+impl Confirm {
+    /// What is sent, in the way that is chosen.
+    #[must_use]
+    pub fn sends(&self) -> &Message {
+        match self.way() {
+            Some(way) => &way.then,
+            None => &self.then,
+        }
+    }
+
+    /// The equal command, in the way that is chosen.
+    #[must_use]
+    pub fn same_as(&self) -> &str {
+        match self.way() {
+            Some(way) => &way.same_as,
+            None => &self.same_as,
+        }
+    }
+
+    fn way(&self) -> Option<&Way> {
+        let ways = self.ways.as_ref()?;
+        ways.all.get(ways.at)
+    }
+}
+
+/// Ways to do what a dialog is about; a key goes from one to the next. Which one is chosen stands in the dialog.
+#[derive(Debug)]
+pub struct Ways {
+    /// What they differ in.
+    pub name: &'static str,
+    /// They; the first is the usual one.
+    pub all: Vec<Way>,
+    /// The chosen one.
+    pub at: usize,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct Way {
+    /// What it is called.
+    pub label: &'static str,
+    /// What it means.
+    pub means: String,
+    /// The equal command.
+    pub same_as: String,
+    /// What is sent then.
+    pub then: Message,
 }
 
 /// What must be typed to go on.

@@ -50,6 +50,8 @@ pub struct Place {
     pub users: String,
     /// What cannot be done here, and why.
     pub refusals: Vec<(Change, String)>,
+    /// Whether a replaced key can have a grace here.
+    pub takes_grace: bool,
 }
 
 /// How the connection is.

@@ -305,5 +305,6 @@ fn place_of(ops: &Ops) -> Place {
         info: ops.place().clone(),
         users: ops.user_table(),
         refusals: refusals.collect(),
+        takes_grace: ops.takes_grace(),
     }
 }

@@ -425,6 +425,13 @@ pub fn create_user(model: &mut Model, name: &str) -> Vec<Effect> {
     update_now(model, Message::Users(ask))
 }
 
+/// `:leak NUMBER`.
+pub fn open_leak(model: &mut Model, number: i64) -> Vec<Effect> {
+    model.screen = ScreenId::TestKeys;
+    let open = test_keys::Message::Reopen(number);
+    update_now(model, Message::TestKeys(open))
+}
+
 /// Draws the present screen.
 pub fn view(model: &Model, frame: &mut Frame, area: Rect) {
     let cx = &model.cx;

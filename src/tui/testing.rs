@@ -70,6 +70,7 @@ pub fn dev() -> Place {
         info,
         users: "auth_user".to_owned(),
         refusals: Vec::new(),
+        takes_grace: false,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cli::exit::Failure;
 use crate::cli::output;
 use crate::cli::report::Report;
 use crate::domain::token::CoveredKey;
-use crate::ops::leak::{Case, Deed, Format, Response, masked};
+use crate::ops::leak::{Case, Deed, Format, Response, Saved, masked};
 use crate::ops::{Error, Mode, Ops};
 use crate::text;
 
@@ -38,12 +38,12 @@ pub async fn run(
     scanned: Scanned,
     mut wish: Wish,
 ) -> Result<bool, Failure> {
-    let live = scanned.live;
+    let (live, graced) = (scanned.live, scanned.graced);
     if scanned.findings.is_empty() || (wish.deed.is_none() && wish.report.is_none()) {
         if let Some(report) = &mut wish.report {
             report.write_text(&nothing(report.path(), &scanned.source, ops))?;
         }
-        return Ok(live == 0);
+        return Ok(live + graced == 0);
     }
     let mut case = ops.open_case(scanned.findings, scanned.source).await?;
     let deed = wish.deed.filter(|_| live > 0);
@@ -57,12 +57,16 @@ pub async fn run(
         }
         report.write_text(&ops.report(&case, format(report.path()))?)?;
         cx.out.note(&format!(
-            "the report is {}",
+            "{}the report is {}",
+            match case.saved {
+                Saved::Yes => format!("leak {}: ", case.number),
+                Saved::No => String::new(),
+            },
             masked(&report.path().display().to_string())
         ));
     }
     done?;
-    Ok(live == 0 || deed.is_some())
+    Ok((live == 0 || deed.is_some()) && graced == 0)
 }
 
 async fn act(

@@ -4,36 +4,17 @@ use serde::Serialize;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
+use crate::cli::worth::Worth;
 use crate::domain::moment::Moment;
 use crate::domain::scan::Kind;
-use crate::domain::token::CoveredKey;
-use crate::domain::user::UserId;
 use crate::ops::leak::{Beginning, Finding, Verdict};
 
 #[derive(Debug, Serialize)]
 struct RowJson<'a> {
     file: &'a str,
     line: u64,
-    key: &'a CoveredKey,
-    kind: &'static str,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_id: Option<UserId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reach: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    made: Option<Moment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_login: Option<Moment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retired: Option<Moment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leak: Option<i64>,
-    detail: String,
+    #[serde(flatten)]
+    worth: Worth<'a>,
 }
 
 /// Whether the finding is or was a key, or may be the beginning of one.
@@ -41,6 +22,7 @@ pub fn is_key(finding: &Finding) -> bool {
     match &finding.verdict {
         Verdict::Live(_) | Verdict::Inert(..) | Verdict::Retired(_) => true,
         Verdict::Partial(Beginning::Of(owners)) => !owners.is_empty(),
+        Verdict::Partial(Beginning::Was(keys)) => !keys.is_empty(),
         Verdict::Partial(Beginning::NotAsked) | Verdict::Unknown => false,
     }
 }
@@ -53,9 +35,10 @@ pub fn print(
     finding: &Finding,
     place: &str,
 ) -> Result<(), Failure> {
-    let detail = finding.detail(Moment::now(), place);
+    let now = Moment::now();
+    let detail = finding.detail(now, place);
     if cx.is_json() {
-        return cx.out.json(&json(file, line, finding, detail));
+        return cx.out.json(&json(file, line, finding, now, detail));
     }
     let word = finding.verdict.word();
     let whose = finding.whose().unwrap_or("-");
@@ -79,35 +62,27 @@ pub fn print(
     cx.out.line(&said)
 }
 
-fn json<'a>(file: &'a str, line: u64, finding: &'a Finding, detail: String) -> RowJson<'a> {
-    let holder = finding.verdict.holder();
-    let retired = match &finding.verdict {
-        Verdict::Retired(retired) => Some(retired),
-        Verdict::Live(_) | Verdict::Inert(..) | Verdict::Unknown | Verdict::Partial(_) => None,
-    };
-    let kind = match (holder, retired) {
-        (Some(holder), _) => holder.token.word(),
-        (None, Some(retired)) => retired.kind.word(),
-        (None, None) => match finding.sighting.kind {
-            Kind::Drf | Kind::Checksum(_) => "drf",
-            Kind::Knox => "knox",
-            Kind::Other => "other",
+fn json<'a>(
+    file: &'a str,
+    line: u64,
+    finding: &'a Finding,
+    now: Moment,
+    detail: String,
+) -> RowJson<'a> {
+    let mut worth = Worth::of(&finding.key, finding.verdict.word());
+    worth = match &finding.verdict {
+        Verdict::Live(holder) | Verdict::Inert(holder, _) => worth.held(holder),
+        Verdict::Retired(retired) => worth.was(retired, now),
+        Verdict::Unknown | Verdict::Partial(_) => Worth {
+            kind: Some(match finding.sighting.kind {
+                Kind::Drf | Kind::Checksum(_) => "drf",
+                Kind::Knox => "knox",
+                Kind::Other => "other",
+            }),
+            username: finding.whose(),
+            ..worth
         },
     };
-    RowJson {
-        file,
-        line,
-        key: &finding.key,
-        kind,
-        verdict: finding.verdict.word(),
-        username: finding.whose(),
-        user_id: holder.map(|holder| holder.user.id),
-        reach: holder.map(crate::ops::leak::Holder::reach),
-        made: holder.map(|holder| holder.made),
-        last_login: holder.and_then(|holder| holder.user.last_login),
-        retired: retired.map(|retired| retired.retired),
-        by: retired.map(|retired| &*retired.by),
-        leak: retired.and_then(|retired| retired.leak),
-        detail,
-    }
+    worth.detail = Some(detail);
+    RowJson { file, line, worth }
 }

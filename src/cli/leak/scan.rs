@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::memory::{Known, Mark, Memory};
 use super::respond::{self, Wish};
 use super::row;
 use super::stream::{self, Event, Input};
@@ -18,9 +17,12 @@ use crate::cli::context::{Context, allow};
 use crate::cli::exit::{Code, Failure};
 use crate::cli::output;
 use crate::cli::report::Report;
+use crate::domain::moment::Moment;
 use crate::domain::scan::Candidate;
 use crate::ops::Ops;
-use crate::ops::leak::{Beginning, Deed, Finding, Lines, Sightings, Verdict, holds_key};
+use crate::ops::leak::{
+    Beginning, Deed, Finding, Judging, Known, Line, Mark, Memory, Sightings, Verdict, holds_key,
+};
 use crate::text;
 
 /// `leak scan`.
@@ -49,6 +51,8 @@ pub struct Scanned {
     pub findings: Vec<Finding>,
     /// How many of them open doors, those included that are too many to be kept.
     pub live: usize,
+    /// How many are retired and open our listener's still, in their grace.
+    pub graced: usize,
     /// What was read, in words.
     pub source: String,
 }
@@ -88,7 +92,7 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
         report: args.report.as_deref().map(Report::create).transpose()?,
     };
     let files = inputs.len();
-    let mut scan = Scan::new(&ops, &inputs);
+    let mut scan = Scan::begin(&ops, &inputs).await;
     scan.all(cx, inputs).await?;
     let failed = scan.failed;
     if !cx.is_json() {
@@ -113,7 +117,8 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
 /// One run.
 struct Scan<'a> {
     ops: &'a Ops,
-    names: Vec<String>,
+    judging: Judging,
+    names: Vec<Arc<str>>,
     memory: Memory,
     findings: Vec<Finding>,
     tally: Tally,
@@ -129,6 +134,8 @@ struct Tally {
     live: usize,
     inert: usize,
     retired: usize,
+    /// Of those the ones in their grace.
+    graced: usize,
     partial: usize,
     others: usize,
     not_asked: usize,
@@ -136,12 +143,16 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, finding: &Finding) {
+        if finding.is_retired() && finding.works(Moment::now()) {
+            self.graced += 1;
+        }
         let count = match &finding.verdict {
             Verdict::Live(_) => &mut self.live,
             Verdict::Inert(..) => &mut self.inert,
             Verdict::Retired(_) => &mut self.retired,
             Verdict::Partial(Beginning::NotAsked) => &mut self.not_asked,
             Verdict::Partial(Beginning::Of(owners)) if !owners.is_empty() => &mut self.partial,
+            Verdict::Partial(Beginning::Was(_)) => &mut self.partial,
             Verdict::Partial(Beginning::Of(_)) | Verdict::Unknown => &mut self.others,
         };
         *count += 1;
@@ -149,11 +160,12 @@ impl Tally {
 }
 
 impl<'a> Scan<'a> {
-    fn new(ops: &'a Ops, inputs: &[Input]) -> Self {
+    async fn begin(ops: &'a Ops, inputs: &[Input]) -> Self {
         Self {
             ops,
-            names: inputs.iter().map(Input::name).collect(),
-            memory: Memory::new(),
+            judging: ops.judging().await,
+            names: inputs.iter().map(|input| input.name().into()).collect(),
+            memory: Memory::default(),
             findings: Vec::new(),
             tally: Tally::default(),
             failed: 0,
@@ -204,7 +216,10 @@ impl<'a> Scan<'a> {
         let mut marks: Vec<Mark> = Vec::new();
         let mut seen = HashSet::new();
         for (file, candidate) in batch {
-            let (line, mark) = (candidate.line, self.memory.mark(&candidate));
+            let (line, mark) = (
+                candidate.line,
+                self.memory.mark(&candidate.key, candidate.shape),
+            );
             match self.memory.get(mark) {
                 Some(Known::No) => {}
                 Some(Known::Yes {
@@ -215,7 +230,7 @@ impl<'a> Scan<'a> {
                     self.memory.set(mark, Known::Yes { file, finding });
                 }
                 None => {
-                    let nth = asked.add(candidate);
+                    let nth = asked.add_of(candidate, self.named(file).as_ref());
                     if nth == marks.len() {
                         marks.push(mark);
                     }
@@ -228,7 +243,7 @@ impl<'a> Scan<'a> {
         if asked.is_empty() {
             return Ok(());
         }
-        let findings = self.ops.judge_sightings(asked.into_vec()).await?;
+        let findings = self.judging.judge(asked.into_vec()).await?;
         for (nth, file, line) in places {
             if row::is_key(&findings[nth]) || cx.verbose {
                 row::print(
@@ -277,6 +292,14 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// The name of a file where there are several.
+    fn named(&self, file: usize) -> Option<Arc<str>> {
+        self.names
+            .get(file)
+            .filter(|_| self.names.len() > 1)
+            .cloned()
+    }
+
     /// A key that was told about before, at one more place.
     fn again(
         &mut self,
@@ -285,15 +308,15 @@ impl<'a> Scan<'a> {
         told_in: usize,
         finding: Option<usize>,
     ) -> Result<(), Failure> {
+        let named = self.named(file);
         let Some(finding) = finding.and_then(|at| self.findings.get_mut(at)) else {
             return Ok(());
         };
-        let lines = &mut finding.sighting.lines;
-        lines.times += 1;
+        finding.sighting.lines.add(Line {
+            file: named,
+            number: line,
+        });
         if file == told_in {
-            if lines.first.len() < Lines::KEPT && lines.first.last() != Some(&line) {
-                lines.first.push(line);
-            }
             return Ok(());
         }
         row::print(cx, &self.names[file], line, finding, &self.ops.place().name)
@@ -305,6 +328,7 @@ impl<'a> Scan<'a> {
             live,
             inert,
             retired,
+            graced,
             partial,
             others,
             not_asked,
@@ -341,6 +365,12 @@ impl<'a> Scan<'a> {
                 );
             }
         }
+        if graced > 0 {
+            let _ = write!(
+                said,
+                "; {graced} of the retired still work here, which `tokenward token revoke USERNAME` ends"
+            );
+        }
         if not_asked > 0 {
             let _ = write!(said, "; {not_asked} cut keys were too many to look up");
         }
@@ -349,13 +379,14 @@ impl<'a> Scan<'a> {
 
     fn end(self) -> Scanned {
         let source = match self.names.as_slice() {
-            [one] => one.clone(),
+            [one] => one.to_string(),
             [first, rest @ ..] => format!("{first} and {} more", rest.len()),
             [] => String::new(),
         };
         Scanned {
             findings: self.findings,
             live: self.tally.live,
+            graced: self.tally.graced,
             source,
         }
     }

@@ -44,12 +44,10 @@ pub(super) enum Plain {
 /// A word that announces a key, and the place in it where the anchor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Word {
-    /// Behind the first letter.
+    /// Behind the first two letters.
     Token,
-    /// Behind the first letter.
+    /// At its beginning.
     Bearer,
-    /// At its beginning, all but the first letter in capitals.
-    LoudBearer,
     /// Behind `aut`.
     Authorization,
 }
@@ -58,16 +56,26 @@ const fn plain(plain: Plain) -> What {
     What::Plain(plain)
 }
 
-/// What is searched for. None begins as another ends, so that each is found wherever the search began. Words lack their
-/// first letter, which is written large or small. Those in base64 are there in three ways, one for each place in a group
-/// of three bytes; the number says how far into the group the pattern begins.
-const PATTERNS: [(&[u8], What); 25] = [
-    (b"oken", plain(Plain::Keyword(Word::Token))),
-    (b"OKEN", plain(Plain::Keyword(Word::Token))),
-    (b"earer", plain(Plain::Keyword(Word::Bearer))),
-    // Without its last letter, which begins another pattern.
-    (b"BEARE", plain(Plain::Keyword(Word::LoudBearer))),
-    (b"bEARE", plain(Plain::Keyword(Word::LoudBearer))),
+/// What is searched for. None begins as another ends, so that each is found wherever the search began. Of words there is
+/// as much as makes few, since the keyword of a key may be written in any case. Those in base64 are there in three ways,
+/// one for each place in a group of three bytes; the number says how far into the group the pattern begins.
+const PATTERNS: [(&[u8], What); 36] = [
+    (b"ken", plain(Plain::Keyword(Word::Token))),
+    (b"keN", plain(Plain::Keyword(Word::Token))),
+    (b"kEn", plain(Plain::Keyword(Word::Token))),
+    (b"kEN", plain(Plain::Keyword(Word::Token))),
+    (b"Ken", plain(Plain::Keyword(Word::Token))),
+    (b"KeN", plain(Plain::Keyword(Word::Token))),
+    (b"KEn", plain(Plain::Keyword(Word::Token))),
+    (b"KEN", plain(Plain::Keyword(Word::Token))),
+    (b"bea", plain(Plain::Keyword(Word::Bearer))),
+    (b"beA", plain(Plain::Keyword(Word::Bearer))),
+    (b"bEa", plain(Plain::Keyword(Word::Bearer))),
+    (b"bEA", plain(Plain::Keyword(Word::Bearer))),
+    (b"Bea", plain(Plain::Keyword(Word::Bearer))),
+    (b"BeA", plain(Plain::Keyword(Word::Bearer))),
+    (b"BEa", plain(Plain::Keyword(Word::Bearer))),
+    (b"BEA", plain(Plain::Keyword(Word::Bearer))),
     (b"horization", plain(Plain::Keyword(Word::Authorization))),
     (b"HORIZATION", plain(Plain::Keyword(Word::Authorization))),
     (b"twd_", plain(Plain::Checksummed)),

@@ -11,9 +11,8 @@ use super::{Context, Kind, Shape, wrapped};
 /// A word that announces a key stands around the window's place.
 pub(super) fn look(window: &Window<'_>, word: Word, tell: &mut dyn FnMut(Found)) {
     let (name, into): (&[u8], usize) = match word {
-        Word::Token => (b"token", 1),
-        Word::Bearer => (b"bearer", 1),
-        Word::LoudBearer => (b"bearer", 0),
+        Word::Token => (b"token", 2),
+        Word::Bearer => (b"bearer", 0),
         Word::Authorization => (b"authorization", 3),
     };
     let Some(begin) = window.at.checked_sub(into) else {
@@ -31,7 +30,7 @@ pub(super) fn look(window: &Window<'_>, word: Word, tell: &mut dyn FnMut(Found))
         (Word::Authorization, Some(start)) => header(window, start, tell),
         (Word::Authorization, None) => {}
         (Word::Token, Some(start)) => field(window, begin, start, tell),
-        (Word::Token | Word::Bearer | Word::LoudBearer, _) => {
+        (Word::Token | Word::Bearer, _) => {
             if begins(window, begin)
                 && let Some(start) = blanks(window, end)
             {
@@ -139,10 +138,7 @@ fn header(window: &Window<'_>, start: Start, tell: &mut dyn FnMut(Found)) {
     };
     let word = scheme.text.expose();
     let mut known = ["token", "bearer"].iter();
-    // In mixed case they are not searched for, and have no turn.
-    let rest = word.get(1..).unwrap_or_default();
-    let has_turn = rest == rest.to_ascii_lowercase() || rest == rest.to_ascii_uppercase();
-    if has_turn && known.any(|known| word.eq_ignore_ascii_case(known)) {
+    if known.any(|known| word.eq_ignore_ascii_case(known)) {
         return;
     }
     let named = word

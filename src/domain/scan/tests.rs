@@ -502,12 +502,20 @@ fn a_scheme_is_known_in_any_case() {
         let keys: Vec<&str> = told.iter().map(|one| &*one.3).collect();
         assert_eq!(keys, ["made-by-hand"], "{scheme}");
     }
-    for scheme in ["BEARER", "bEARER", "TOKEN"] {
-        let told = scan(format!("curl with {scheme} made-by-hand\n").as_bytes());
-        assert_eq!(told.len(), 1, "{scheme}");
-        assert_eq!(
-            (told[0].3.as_str(), told[0].4),
-            ("made-by-hand", Context::Header)
-        );
+    // Where no header announces it, too: each letter large or small.
+    for word in ["token", "bearer"] {
+        for large in 0..1_u32 << word.len() {
+            let letter = |(at, letter): (usize, char)| match large >> at & 1 {
+                0 => letter,
+                _ => letter.to_ascii_uppercase(),
+            };
+            let scheme: String = word.chars().enumerate().map(letter).collect();
+            let told = scan(format!("curl with {scheme} made-by-hand\n").as_bytes());
+            assert_eq!(told.len(), 1, "{scheme}");
+            assert_eq!(
+                (told[0].3.as_str(), told[0].4),
+                ("made-by-hand", Context::Header)
+            );
+        }
     }
 }

@@ -52,7 +52,7 @@ impl KnoxKey {
     /// The first characters, for the audit.
     #[must_use]
     pub fn start(&self) -> KeyStart {
-        KeyStart::of(self.expose())
+        KeyStart::of_key(self.expose())
     }
 
     /// SHA-512 of its UTF-8 text (`knox.crypto.hash_token`).

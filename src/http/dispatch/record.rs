@@ -120,7 +120,7 @@ impl Record {
     /// key shall not carry the room for it.
     pub(super) async fn with_key(mut self, key: &str, gate: &Gate) -> Self {
         let coverable = key.chars().count() >= COVERABLE;
-        self.key = coverable.then(|| KeyStart::of(key));
+        self.key = coverable.then(|| KeyStart::of_key(key));
         if self.reason == Reason::Denied(Denied::InvalidToken) {
             self.retired = Box::pin(gate.retired(&key.into())).await;
         }

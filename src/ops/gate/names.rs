@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
@@ -23,6 +23,9 @@ use crate::domain::token::{DrfKey, Fingerprint};
 
 /// So long a refusal waits for its name at most.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// So long after the start it may wait instead, until the first connection is there: who starts a listener to see who
+/// still calls shall not miss the first one.
+const START: Duration = Duration::from_secs(2);
 /// So many keys are asked for at a time.
 const BATCH: usize = 128;
 /// So many keys may wait; one more goes without a name at once.
@@ -40,14 +43,24 @@ pub(super) struct Names {
     memory: Arc<Memory>,
     asking: mpsc::Sender<Asking>,
     working: JoinHandle<()>,
+    started: Instant,
 }
 
 #[derive(Debug)]
 struct Memory {
     known: Arc<Known>,
-    /// Keys that our schema did not know, and when it was asked.
-    nameless: Cache<Fingerprint, Instant>,
+    /// Keys that our schema did not know.
+    nameless: Cache<Fingerprint, Nameless>,
     questions: AtomicU64,
+    /// A connection has been there.
+    is_ready: AtomicBool,
+}
+
+/// When our schema was asked, by the clock and by the count of changes heard before.
+#[derive(Clone, Copy, Debug)]
+struct Nameless {
+    asked: Instant,
+    stamp: u64,
 }
 
 /// One key, and where its answer goes.
@@ -70,6 +83,7 @@ impl Names {
             known,
             nameless: Cache::new(NAMELESS),
             questions: AtomicU64::new(0),
+            is_ready: AtomicBool::new(false),
         });
         let (asking, asked) = mpsc::channel(WAITING);
         let working = tokio::spawn(work(ops.clone(), Arc::clone(&memory), asked));
@@ -77,6 +91,7 @@ impl Names {
             memory,
             asking,
             working,
+            started: Instant::now(),
         }
     }
 
@@ -93,7 +108,14 @@ impl Names {
         let key = key.clone();
         self.asking.try_send(Asking { key, answer }).ok()?;
         // An answer that comes too late is remembered all the same.
-        timeout(PATIENCE, answered).await.ok()?.ok()?
+        timeout(self.patience(), answered).await.ok()?.ok()?
+    }
+
+    fn patience(&self) -> Duration {
+        if self.memory.is_ready.load(Relaxed) {
+            return PATIENCE;
+        }
+        START.saturating_sub(self.started.elapsed()).max(PATIENCE)
     }
 
     /// How many questions were asked.
@@ -104,30 +126,42 @@ impl Names {
 
 impl Memory {
     fn is_nameless(&self, key: Fingerprint) -> bool {
-        let asked = self.nameless.get(&key);
-        asked.is_some_and(|asked| asked.elapsed() < NAMELESS_FOR)
+        let Some(Nameless { asked, stamp }) = self.nameless.get(&key) else {
+            return false;
+        };
+        // What was heard since may have retired it.
+        asked.elapsed() < NAMELESS_FOR && stamp == self.known.stamp()
     }
 
-    fn keep(&self, key: Fingerprint, name: Option<&Arc<str>>) {
+    /// `stamp` was read before the question was sent.
+    fn keep(&self, key: Fingerprint, name: Option<&Arc<str>>, stamp: u64) {
+        let asked = Instant::now();
         match name {
             Some(name) => self.known.retire(key, name),
-            None => self.nameless.insert(key, Instant::now()),
+            None => self.nameless.insert(key, Nameless { asked, stamp }),
         }
     }
 }
 
 async fn work(ops: Ops, memory: Arc<Memory>, mut asked: mpsc::Receiver<Asking>) {
     let mut batch = Vec::with_capacity(BATCH);
+    // A question about no key of anybody: it connects, and the server plans what it will be asked.
+    match ops.past_owners(&[DrfKey::from("")]).await {
+        Ok(_) => memory.is_ready.store(true, Relaxed),
+        Err(error) => tracing::debug!("whose refused keys were cannot be told yet: {error}"),
+    }
     while asked.recv_many(&mut batch, BATCH).await > 0 {
         let begun = Instant::now();
         memory.questions.fetch_add(1, Relaxed);
+        let stamp = memory.known.stamp();
         let keys: Vec<DrfKey> = batch.iter().map(|asking| asking.key.clone()).collect();
         match ops.past_owners(&keys).await {
             Ok(names) => {
+                memory.is_ready.store(true, Relaxed);
                 for Asking { key, answer } in batch.drain(..) {
                     let fingerprint = Fingerprint::of(&key);
                     let name = names.get(&fingerprint);
-                    memory.keep(fingerprint, name);
+                    memory.keep(fingerprint, name, stamp);
                     // Who did not wait needs none.
                     let _ = answer.send(name.cloned());
                 }

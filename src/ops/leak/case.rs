@@ -3,15 +3,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::folder::{Folder, Index, Kept, KeptDone, KeptKey, KeptTold};
+use super::folder::{Folder, Kept, KeptDone, KeptKey, KeptTold, Past, read_told};
 use super::respond::Deed;
+use super::sight::Line;
 use super::{Finding, Verdict};
 use crate::db::{leaks, retired_keys};
 use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
-use crate::domain::retired::{KeyDigest, Salt, Told};
+use crate::domain::retired::{KeyDigest, Kind as KeyKind, Salt, Told};
+use crate::domain::scan::Kind;
 use crate::domain::token::Fingerprint;
 use crate::ops::{Error, Ops};
+use crate::text;
 
 /// More keys than this are in no case: the file stays one that can be read.
 const MOST_KEYS: usize = 20_000;
@@ -87,7 +90,10 @@ impl Case {
             .collect();
         keys.extend(self.others.iter().cloned());
         Kept {
-            leak: self.number,
+            leak: match self.saved {
+                Saved::Yes => self.number,
+                Saved::No => 0,
+            },
             database: database.to_owned(),
             opened: self.opened.rfc3339(),
             by: self.by.clone(),
@@ -104,16 +110,25 @@ impl Case {
             (Verdict::Retired(retired), None) => {
                 (retired.kind.word(), Some(retired.user_id.clone()))
             }
-            (_, None) => ("", None),
+            // What an opened case knew of it.
+            (_, None) => match (finding.kept, finding.sighting.kind) {
+                (Some(_), Kind::Drf) => (KeyKind::Drf.word(), user.map(|user| user.id.to_string())),
+                (Some(_), Kind::Knox) => {
+                    (KeyKind::Knox.word(), user.map(|user| user.id.to_string()))
+                }
+                _ => ("", None),
+            },
         };
         let done = self.done.get(&finding.key.fingerprint);
+        let lines = &finding.sighting.lines.first;
         KeptKey {
             start: finding.key.prefix().to_owned(),
-            digest: salt.drf(&finding.sighting.key).to_string(),
+            digest: finding.digest(salt).to_string(),
             kind: kind.to_owned(),
             verdict: finding.verdict.word().to_owned(),
             detail: finding.detail(now, database),
-            lines: finding.sighting.lines.first.clone(),
+            lines: lines.iter().map(|line| line.number).collect(),
+            files: files_of(lines),
             times: finding.sighting.lines.times,
             username: finding.whose().map(str::to_owned),
             user_id,
@@ -135,6 +150,18 @@ impl Case {
         }
     }
 
+    /// Takes in what the file says was done about a key that it alone knows, which is `finding` now.
+    pub(super) fn note_kept(&mut self, key: &KeptKey, finding: &Finding) {
+        if let Some(done) = key.done.as_ref().and_then(read_done) {
+            let noted = if finding.verdict.is_live() {
+                &mut self.past
+            } else {
+                &mut self.done
+            };
+            noted.insert(finding.key.fingerprint, done);
+        }
+    }
+
     /// A key that was asked about just now and lives was put back after whatever `kept` says was done about it.
     fn find_past(&mut self, kept: &Kept, salt: &Salt) {
         let done = |key: &KeptKey| Some((key.digest.clone(), read_done(key.done.as_ref()?)?));
@@ -142,7 +169,7 @@ impl Case {
         let live = self.findings.iter().filter(|one| one.verdict.is_live());
         self.past = live
             .filter_map(|finding| {
-                let digest = salt.drf(&finding.sighting.key).to_string();
+                let digest = finding.digest(salt).to_string();
                 Some((finding.key.fingerprint, done.remove(&digest)?))
             })
             .collect();
@@ -155,7 +182,7 @@ impl Case {
             known.insert(&key.digest, key);
         }
         for finding in &mut self.findings {
-            let digest = salt.drf(&finding.sighting.key).to_string();
+            let digest = finding.digest(salt).to_string();
             let Some(key) = known.get(digest.as_str()) else {
                 continue;
             };
@@ -172,12 +199,21 @@ impl Case {
         let matters = self.findings.iter().filter(|finding| finding.matters());
         let here: HashSet<String> = matters
             .take(MOST_KEYS)
-            .map(|finding| salt.drf(&finding.sighting.key).to_string())
+            .map(|finding| finding.digest(salt).to_string())
             .collect();
         let others = kept.keys.iter().filter(|key| !here.contains(&key.digest));
         self.others = others.cloned().collect();
         self.source = join_sources(&kept.source, &self.source);
     }
+}
+
+/// The file of each line, where any has one.
+fn files_of(lines: &[Line]) -> Vec<String> {
+    if lines.iter().all(|line| line.file.is_none()) {
+        return Vec::new();
+    }
+    let file = |line: &Line| line.file.as_deref().unwrap_or_default().to_owned();
+    lines.iter().map(file).collect()
 }
 
 fn read_done(done: &KeptDone) -> Option<Done> {
@@ -188,13 +224,6 @@ fn read_done(done: &KeptDone) -> Option<Done> {
         what,
         when: Moment::parse(&done.when)?,
         by: done.by.clone(),
-    })
-}
-
-fn read_told(told: &KeptTold) -> Option<Told> {
-    Some(Told {
-        when: Moment::parse(&told.when)?,
-        by: told.by.clone(),
     })
 }
 
@@ -328,6 +357,33 @@ impl Ops {
         blocking(move || folder.read(number)).await
     }
 
+    /// The case `number` as far as its file knows it, and what each of its keys is worth now. `findings` are those of its
+    /// keys that are there, and others that came to them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none, [`Error::Invalid`] for one about another database; when the database is
+    /// away.
+    pub async fn open_whole_case(
+        &self,
+        number: i64,
+        findings: Vec<Finding>,
+        source: String,
+    ) -> Result<Case, Error> {
+        let kept = self.kept_case(number).await?;
+        if kept.database != self.place().name {
+            return Err(Error::Invalid(format!(
+                "leak {number} is about {}, and this is {}; open it there",
+                text::safe(&kept.database),
+                text::safe(&self.place().name)
+            )));
+        }
+        let mut case = self.go_on_with_case(Some(number), findings, source).await?;
+        let folder = self.folder();
+        let salt = blocking(move || folder.salt()).await?;
+        self.open_kept(&mut case, &salt).await?;
+        Ok(case)
+    }
+
     /// Notes that the owners of these keys of `case` were told, here and, where our schema is, for everybody; and keeps
     /// the case.
     ///
@@ -362,17 +418,17 @@ impl Ops {
     }
 
     /// What the cases that are kept here say of keys.
-    pub(super) async fn kept_keys(&self) -> Index {
+    pub async fn past(&self) -> Past {
         let (folder, database) = (self.folder(), self.place().name.clone());
         let read = blocking(move || {
             if folder.highest() == 0 {
-                return Ok(Index::default());
+                return Ok(Past::default());
             }
-            Ok(Index::of(folder.salt()?, folder.cases(&database)))
+            Ok(Past::of(folder.salt()?, folder.cases(&database)))
         });
         read.await.unwrap_or_else(|error| {
             tracing::warn!("the cases kept here tell nothing of these keys: {error}");
-            Index::default()
+            Past::default()
         })
     }
 

@@ -23,7 +23,7 @@ const MOST_BYTES: u64 = 32 * 1024 * 1024;
 /// A case as its file has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Kept {
-    /// Its number.
+    /// Its number; 0 of one that is not kept.
     pub leak: i64,
     /// The database, by its name in the header.
     pub database: String,
@@ -52,6 +52,9 @@ pub struct KeptKey {
     pub detail: String,
     /// The first lines that it stands in.
     pub lines: Vec<u64>,
+    /// The file of each of these lines; empty where that is one file or a text without a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     /// How often it was found.
     pub times: u64,
     /// Whose it is or was.
@@ -290,14 +293,14 @@ fn write_new(path: &Path, text: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// The keys of all cases about one database, to find one by.
+/// What the cases that are kept here say of keys of one database.
 #[derive(Debug, Default)]
-pub struct Index {
+pub struct Past {
     salt: Option<Salt>,
     keys: HashMap<KeyDigest, (i64, KeptKey)>,
 }
 
-impl Index {
+impl Past {
     /// Of `cases`, the newest first; of a key that is in several the newest tells.
     #[must_use]
     pub fn of(salt: Salt, cases: Vec<Kept>) -> Self {
@@ -328,33 +331,73 @@ impl Index {
     #[must_use]
     pub fn find(&self, key: &DrfKey) -> Option<Retired> {
         let (digest, leak, kept) = self.kept(key)?;
-        let done = kept.done.as_ref()?;
-        Some(Retired {
-            fingerprint: Fingerprint::of(key),
-            digest,
-            kind: Kind::of(&kept.kind)?,
-            start: KeyStart::of(&kept.start),
-            user_id: kept.user_id.clone().unwrap_or_default(),
-            username: kept.username.clone(),
-            retired: Moment::parse(&done.when)?,
-            by: done.by.clone(),
-            verb: done.what.clone(),
-            leak: Some(leak),
-            told: self.find_told(key),
-            grace_until: None,
-        })
+        retired(Fingerprint::of(key), digest, leak, kept)
+    }
+
+    /// The same of a key of which there is only the digest, which stands for its fingerprint.
+    #[must_use]
+    pub fn find_digest(&self, digest: &KeyDigest) -> Option<Retired> {
+        let (leak, kept) = self.keys.get(digest)?;
+        retired(
+            Fingerprint::from_bytes(*digest.as_bytes()),
+            *digest,
+            *leak,
+            kept,
+        )
+    }
+
+    /// Those that began so, at most `most`.
+    #[must_use]
+    pub fn find_by_start(&self, start: &KeyStart, most: usize) -> Vec<Retired> {
+        let alike = self
+            .keys
+            .iter()
+            .filter(|(_, (_, kept))| kept.start == start.as_str() && kept.verdict != "PARTIAL");
+        let mut alike: Vec<Retired> = alike
+            .filter_map(|(digest, _)| self.find_digest(digest))
+            .collect();
+        alike.sort_by_key(|retired| std::cmp::Reverse(retired.retired));
+        alike.truncate(most);
+        alike
     }
 
     /// Who was told of `key`, if a case says so.
     #[must_use]
     pub fn find_told(&self, key: &DrfKey) -> Option<Told> {
         let (_, _, kept) = self.kept(key)?;
-        let told = kept.told.as_ref()?;
-        Some(Told {
-            when: Moment::parse(&told.when)?,
-            by: told.by.clone(),
-        })
+        read_told(kept.told.as_ref()?)
     }
+}
+
+fn retired(
+    fingerprint: Fingerprint,
+    digest: KeyDigest,
+    leak: i64,
+    kept: &KeptKey,
+) -> Option<Retired> {
+    let done = kept.done.as_ref()?;
+    Some(Retired {
+        fingerprint,
+        digest,
+        kind: Kind::of(&kept.kind)?,
+        start: KeyStart::of(&kept.start),
+        user_id: kept.user_id.clone().unwrap_or_default(),
+        username: kept.username.clone(),
+        retired: Moment::parse(&done.when)?,
+        by: done.by.clone(),
+        verb: done.what.clone(),
+        leak: Some(leak),
+        told: kept.told.as_ref().and_then(read_told),
+        grace_until: None,
+    })
+}
+
+/// What a case's file says of who was told.
+pub(super) fn read_told(told: &KeptTold) -> Option<Told> {
+    Some(Told {
+        when: Moment::parse(&told.when)?,
+        by: told.by.clone(),
+    })
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
+use super::folder::Past;
 use super::sight::{Sighting, Sightings};
-use super::{Beginning, Finding, Held, Holder, Verdict, Why};
+use super::{Beginning, Finding, Held, Holder, Verdict, Was, Why};
 use crate::db::{Conn, Stop, knox_tokens, leaks, retired_keys, site::Site, users};
 use crate::domain::moment::Moment;
 use crate::domain::retired::Retired;
 use crate::domain::scan::{Candidate, Kind, Shape};
-use crate::domain::token::{CoveredKey, DrfKey, Fingerprint, KnoxDigest, KnoxKey};
+use crate::domain::token::{CoveredKey, DrfKey, Fingerprint, KeyStart, KnoxDigest, KnoxKey};
 use crate::domain::user::UserId;
 use crate::ops::{Error, Ops};
 
@@ -27,6 +28,16 @@ struct Answers {
     retired: HashMap<Fingerprint, Retired>,
 }
 
+/// Asks about keys, a part of them after the other: what is told once for all of them is asked for once.
+#[derive(Debug)]
+pub struct Judging {
+    ops: Ops,
+    /// What the cases that are kept here say.
+    past: Past,
+    /// How many cut keys there were.
+    cut: usize,
+}
+
 impl Ops {
     /// What each of `candidates` is worth: one finding a distinct key, in the order in which they were found.
     ///
@@ -34,31 +45,42 @@ impl Ops {
     /// When the database is away, or the reading is cancelled.
     pub async fn judge(&self, candidates: Vec<Candidate>) -> Result<Vec<Finding>, Error> {
         let sightings: Sightings = candidates.into_iter().collect();
-        self.judge_sightings(sightings.into_vec()).await
+        self.judging().await.judge(sightings.into_vec()).await
     }
 
-    /// The same of keys that are distinct already.
+    /// For keys that come in parts.
+    pub async fn judging(&self) -> Judging {
+        Judging {
+            ops: self.clone(),
+            past: self.past().await,
+            cut: 0,
+        }
+    }
+}
+
+impl Judging {
+    /// What each of `sightings`, which are distinct, is worth.
     ///
     /// # Errors
     /// As [`Ops::judge`].
-    pub async fn judge_sightings(&self, sightings: Vec<Sighting>) -> Result<Vec<Finding>, Error> {
-        let kept = self.kept_keys().await;
+    pub async fn judge(&mut self, sightings: Vec<Sighting>) -> Result<Vec<Finding>, Error> {
+        let ops = self.ops.clone();
         let mut findings = Vec::with_capacity(sightings.len());
-        let mut cut = 0;
         let mut sightings = sightings.into_iter().peekable();
         while sightings.peek().is_some() {
             let batch: Vec<Sighting> = sightings.by_ref().take(BATCH).collect();
-            let mut answers = self.look_up(&batch).await?;
+            let mut answers = ops.look_up(&batch).await?;
             for sighting in batch {
-                let key = CoveredKey::of(&sighting.key);
+                let key = covered(&sighting);
                 let verdict = if sighting.shape == Shape::Cut {
-                    cut += 1;
-                    Verdict::Partial(self.beginning(&sighting, cut).await?)
+                    self.cut += 1;
+                    let start = sighting.key.expose();
+                    Verdict::Partial(ops.beginning(start, self.cut, &self.past).await?)
                 } else if let Some(holder) = answers.holders.remove(&key.fingerprint) {
                     worth(holder)
                 } else if let Some(retired) = answers.retired.remove(&key.fingerprint) {
                     Verdict::Retired(retired)
-                } else if let Some(retired) = kept.find(&sighting.key) {
+                } else if let Some(retired) = self.past.find(&sighting.key) {
                     Verdict::Retired(retired)
                 } else {
                     Verdict::Unknown
@@ -70,7 +92,7 @@ impl Ops {
                     | Verdict::Unknown
                     | Verdict::Partial(_) => None,
                 };
-                let told = told.or_else(|| kept.find_told(&sighting.key));
+                let told = told.or_else(|| self.past.find_told(&sighting.key));
                 findings.push(Finding {
                     chosen: verdict.is_live(),
                     owner: verdict.holder().map(|holder| holder.user.clone()),
@@ -78,15 +100,18 @@ impl Ops {
                     key,
                     verdict,
                     told,
+                    kept: None,
                 });
             }
         }
-        self.add_past_owners(&mut findings).await?;
+        ops.add_past_owners(&mut findings).await?;
         Ok(findings)
     }
+}
 
+impl Ops {
     /// Those whose keys these were: their names may be others by now, and who is to be told has an address.
-    async fn add_past_owners(&self, findings: &mut [Finding]) -> Result<(), Error> {
+    pub(super) async fn add_past_owners(&self, findings: &mut [Finding]) -> Result<(), Error> {
         // An id of another type is one of another user table than today's.
         let id_type = &self.db().site().id_type;
         let past_owner = |finding: &Finding| past_owner(finding)?.of_type(id_type);
@@ -150,9 +175,13 @@ impl Ops {
         Ok(self.db().obey(&self.cancel, stop, work).await?)
     }
 
-    /// Whose keys begin as `sighting`, the `nth` that is cut.
-    async fn beginning(&self, sighting: &Sighting, nth: usize) -> Result<Beginning, Error> {
-        let start = sighting.key.expose();
+    /// Whose keys begin as `start`, the `nth` that is cut; if none does, whose did.
+    pub(super) async fn beginning(
+        &self,
+        start: &str,
+        nth: usize,
+        past: &Past,
+    ) -> Result<Beginning, Error> {
         if nth > MOST_CUT {
             return Ok(Beginning::NotAsked);
         }
@@ -160,6 +189,7 @@ impl Ops {
             return Ok(Beginning::Of(Vec::new()));
         }
         let most = i64::try_from(Beginning::MOST).unwrap_or(i64::MAX);
+        let kept = KeyStart::of(start);
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
         let site = self.db().site();
@@ -172,9 +202,38 @@ impl Ops {
                 owners.extend(held.into_iter().map(|held| held.user.username));
                 owners.truncate(Beginning::MOST);
             }
-            Ok(Beginning::Of(owners))
+            let retired = if owners.is_empty() {
+                retired_keys::load_by_starts(&mut conn, std::slice::from_ref(&kept), most).await?
+            } else {
+                Vec::new()
+            };
+            Ok((owners, retired))
         };
-        Ok(self.db().obey(&self.cancel, stop, work).await?)
+        let (owners, mut retired) = self.db().obey(&self.cancel, stop, work).await?;
+        if owners.is_empty() && retired.is_empty() {
+            retired = past.find_by_start(&kept, Beginning::MOST);
+        }
+        if retired.is_empty() {
+            return Ok(Beginning::Of(owners));
+        }
+        let was = retired.into_iter().map(|retired| Was {
+            whose: retired
+                .username
+                .unwrap_or_else(|| format!("id {}", retired.user_id)),
+            leak: retired.leak,
+        });
+        Ok(Beginning::Was(was.collect()))
+    }
+}
+
+/// What may be shown of it. Of a cut key all of its first characters, by which it is looked for; unless it looks made by
+/// hand, for then little may be missing.
+fn covered(sighting: &Sighting) -> CoveredKey {
+    match (sighting.shape, sighting.kind) {
+        (Shape::Whole, _) | (Shape::Cut, Kind::Other) => CoveredKey::of(&sighting.key),
+        (Shape::Cut, Kind::Drf | Kind::Knox | Kind::Checksum(_)) => {
+            CoveredKey::of_beginning(&sighting.key)
+        }
     }
 }
 
@@ -186,7 +245,7 @@ fn past_owner(finding: &Finding) -> Option<UserId> {
     }
 }
 
-fn worth(holder: Holder) -> Verdict {
+pub(super) fn worth(holder: Holder) -> Verdict {
     let expired = match holder.token {
         Held::Drf => false,
         Held::Knox(_, expiry) => expiry.is_some_and(|expiry| expiry < Moment::now()),
@@ -256,7 +315,7 @@ async fn load_knox(
         .collect())
 }
 
-async fn add_reach(
+pub(super) async fn add_reach(
     conn: &mut Conn,
     site: &Site,
     holders: &mut HashMap<Fingerprint, Holder>,

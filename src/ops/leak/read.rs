@@ -1,33 +1,38 @@
-//! From a text or a file to a case: scanned away from the threads that wait for sockets, asked about, and each key that
-//! matters with the line it was found in. The console asks for it; nothing of the text itself is kept.
+//! From a text or a file to a case: scanned away from the threads that wait for sockets, asked about part by part, and each
+//! key that matters with the line it was found in. The console asks for it; nothing of the text itself is kept, and of a
+//! dump full of look-alikes no more than a bounded memory of them.
 
 use std::collections::HashMap;
-use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::case::Case;
 use super::excerpt::excerpt;
 use super::input::Source;
+use super::judge::Judging;
+use super::memory::{Known, Mark, Memory};
 use super::name::masked;
-use super::sight::{Sighting, Sightings};
+use super::near::{AROUND, Near};
+use super::sight::{Line, Sighting, Sightings};
 use super::{Finding, Verdict};
-use crate::domain::scan::Scanner;
+use crate::domain::scan::{Candidate, Context, Scanner};
 use crate::domain::secret::Secret;
 use crate::domain::token::Fingerprint;
 use crate::ops::{Error, Ops};
 
-/// More different keys than this are in no log that somebody handles at a console.
-const MOST_SIGHTINGS: usize = 2_000_000;
 /// So many findings are listed.
 const MOST_LISTED: usize = 10_000;
-/// A file is read in pieces of this size.
+/// So many candidates are asked about at a time.
+const BATCH: usize = 4_096;
+/// Parts that wait for the database; when it is full, reading waits.
+const WAITING: usize = 2;
+/// A text is read in pieces of this size.
 const PIECE: usize = 1024 * 1024;
-/// So much of a file around a key is read for its excerpt; more than an excerpt shows.
-const AROUND: u64 = 512;
 
 /// What is to be read.
 #[derive(Clone, Debug)]
@@ -48,6 +53,42 @@ impl PartialEq for Input {
     }
 }
 
+impl Input {
+    fn open(&self) -> Result<Box<dyn std::io::Read + '_>, Error> {
+        let path = match self {
+            Self::Pasted(text) => return Ok(Box::new(text.expose().as_bytes())),
+            Self::File(path) => path,
+        };
+        let failed = |error| cannot(path, &error);
+        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+            let name = masked(&path.display().to_string());
+            return Err(Error::Invalid(format!(
+                "{} is no file that can be read twice; pipe it into: tokenward leak scan",
+                crate::text::safe(&name)
+            )));
+        }
+        Ok(Box::new(Source::open(path).map_err(failed)?))
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Error {
+        match self {
+            Self::Pasted(_) => Error::Internal(format!("reading that text failed: {error}")),
+            Self::File(path) => cannot(path, error),
+        }
+    }
+
+    /// What its lines are said to be of.
+    fn name(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Pasted(_) => None,
+            Self::File(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                Some(masked(&name.display().to_string()).into())
+            }
+        }
+    }
+}
+
 /// A question about a leak: what is known already, and what comes to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
@@ -55,8 +96,12 @@ pub struct Reading {
     pub known: Vec<Sighting>,
     /// The case that they belong to, if it is kept.
     pub case: Option<i64>,
+    /// Also the keys that only the case's file knows.
+    pub whole: bool,
     /// Lines that were read before.
     pub lines: u64,
+    /// Those of them that were pasted: what is pasted now goes on with them.
+    pub pasted: u64,
     /// Texts that were read before, in words: `pasted text`.
     pub source: String,
     /// What is read now; nothing: only asked again.
@@ -72,81 +117,200 @@ pub struct Read {
     pub excerpts: HashMap<Fingerprint, String>,
     /// Lines that were read in all.
     pub lines: u64,
+    /// Those of them that were pasted.
+    pub pasted: u64,
     /// How many look like keys and are none.
     pub others: usize,
 }
 
-/// What the scanner found in one text.
-#[derive(Debug, Default)]
-struct Scanned {
-    sightings: Sightings,
-    /// Of each sighting the place where it was found first.
-    first: Vec<Range<u64>>,
-    /// Every place, in the order of the text; beyond a bound none, and no excerpt is made then.
-    places: Vec<Range<u64>>,
-    lines: u64,
-    full: bool,
+/// What is listed of one text, with what was listed before.
+#[derive(Debug)]
+struct Listing {
+    judging: Judging,
+    memory: Memory,
+    findings: Vec<Finding>,
+    /// Where each was found first in this text.
+    first: HashMap<Fingerprint, Range<u64>>,
+    near: Near,
+    others: usize,
+    /// What the lines of this text are of, and what is before the first one.
+    file: Option<Arc<str>>,
+    before: u64,
 }
 
-impl Scanned {
-    fn add(&mut self, candidate: crate::domain::scan::Candidate) {
-        if self.sightings.len() >= MOST_SIGHTINGS {
-            self.full = true;
-            return;
+impl Listing {
+    /// Begins with what was listed before: it stays, also when it is none any more.
+    async fn begin(ops: &Ops, known: Vec<Sighting>) -> Result<Self, Error> {
+        let mut listing = Self {
+            judging: ops.judging().await,
+            memory: Memory::default(),
+            findings: Vec::new(),
+            first: HashMap::new(),
+            near: Near::default(),
+            others: 0,
+            file: None,
+            before: 0,
+        };
+        for finding in listing.judging.judge(known).await? {
+            let sighting = &finding.sighting;
+            let mark = listing.memory.mark(&sighting.key, sighting.shape);
+            listing.list(mark, finding);
         }
-        let place = candidate.place.clone();
-        let at = self.sightings.add(candidate);
-        if at == self.first.len() {
-            self.first.push(place.clone());
-        }
-        if self.places.len() < MOST_SIGHTINGS {
-            self.places.push(place);
-        }
+        Ok(listing)
     }
 
-    fn count_lines(&mut self, piece: &[u8]) {
-        self.lines += memchr::memchr_iter(b'\n', piece).count() as u64;
+    fn list(&mut self, mark: Mark, finding: Finding) {
+        let finding_at = Some(self.findings.len());
+        self.memory.set(
+            mark,
+            Known::Yes {
+                file: 0,
+                finding: finding_at,
+            },
+        );
+        self.findings.push(finding);
     }
 
-    /// The line of each wanted key, by the place of its sighting.
-    fn excerpts(&self, wanted: &[usize], input: &Input) -> Result<Vec<String>, Error> {
-        let none = 0..0;
-        let places: Vec<&Range<u64>> = wanted
-            .iter()
-            .map(|at| self.first.get(*at).unwrap_or(&none))
-            .collect();
-        if self.places.len() >= MOST_SIGHTINGS {
-            return Ok(vec![String::new(); wanted.len()]);
-        }
-        match input {
-            Input::Pasted(text) => {
-                let line = |place| excerpt(text.expose().as_bytes(), &self.places, place);
-                Ok(places.into_iter().map(line).collect())
+    /// Asks about what is new of a part of the text, and lists what matters.
+    async fn take(&mut self, part: Vec<Candidate>) -> Result<(), Error> {
+        let mut asked = Sightings::default();
+        let mut new: Vec<(Mark, Range<u64>)> = Vec::new();
+        let mut listed = Vec::new();
+        for mut candidate in part {
+            candidate.line += self.before;
+            let place = candidate.place.clone();
+            self.near.add(place.clone());
+            let mark = self.memory.mark(&candidate.key, candidate.shape);
+            match self.memory.get(mark) {
+                // Where a key is expected one that is none matters.
+                Some(Known::No) if candidate.context == Context::Bare => {}
+                Some(Known::Yes {
+                    finding: Some(at), ..
+                }) => listed.extend(self.again(at, &candidate)),
+                Some(Known::No | Known::Yes { finding: None, .. }) | None => {
+                    let nth = asked.add_of(candidate, self.file.as_ref());
+                    if nth == new.len() {
+                        new.push((mark, place));
+                    }
+                }
             }
-            Input::File(path) => {
-                let windows = read_windows(path, &places).map_err(|error| cannot(path, &error))?;
-                let lines = places.into_iter().zip(windows);
-                Ok(lines
-                    .map(|(place, window)| self.excerpt_of(place, &window))
-                    .collect())
+        }
+        let findings = self.judging.judge(asked.into_vec()).await?;
+        for (finding, (mark, place)) in findings.into_iter().zip(new) {
+            if finding.matters() {
+                self.first
+                    .entry(finding.key.fingerprint)
+                    .or_insert_with(|| place.clone());
+                listed.push(place);
+                self.list(mark, finding);
+            } else if self.memory.get(mark).is_none() {
+                self.others += 1;
+                self.memory.set(mark, Known::No);
             }
         }
+        self.near.settle(listed);
+        if self.findings.len() > MOST_LISTED {
+            return Err(Error::Invalid(format!(
+                "more than {MOST_LISTED} keys there matter, and no more can be listed; give it in parts, or use: \
+                 tokenward leak scan"
+            )));
+        }
+        Ok(())
     }
 
-    fn excerpt_of(&self, place: &Range<u64>, window: &[u8]) -> String {
-        let Range {
-            start: from,
-            end: to,
-        } = around(place);
-        let shifted =
-            |place: &Range<u64>| place.start.saturating_sub(from)..place.end.saturating_sub(from);
-        let first = self.places.partition_point(|other| other.end <= from);
-        let near = self.places[first..]
-            .iter()
-            .take_while(|other| other.start < to);
-        let near: Vec<Range<u64>> = near.map(shifted).collect();
-        excerpt(window, &near, &shifted(place))
+    /// One that is listed, at one more place; gives that if it is the first one in this text.
+    fn again(&mut self, at: usize, candidate: &Candidate) -> Option<Range<u64>> {
+        let finding = self.findings.get_mut(at)?;
+        let line = Line {
+            file: self.file.clone(),
+            number: candidate.line,
+        };
+        finding.sighting.again(line, candidate.context);
+        let key = finding.key.fingerprint;
+        if self.first.contains_key(&key) {
+            return None;
+        }
+        self.first.insert(key, candidate.place.clone());
+        Some(candidate.place.clone())
     }
+}
+
+/// Scans `input`, hands over what is found in parts, and counts the lines. Nobody listens any more when the asking failed.
+fn scan(
+    input: &Input,
+    parts: &mpsc::Sender<Vec<Candidate>>,
+    cancel: &CancellationToken,
+) -> Result<u64, Error> {
+    let mut source = input.open()?;
+    let mut scanner = Scanner::new();
+    let mut piece = Zeroizing::new(vec![0; PIECE]);
+    let (mut lines, mut last) = (0, b'\n');
+    let mut part = Vec::new();
+    loop {
+        if cancel.is_cancelled() || parts.is_closed() {
+            return Err(Error::Cancelled);
+        }
+        let many = read_some(&mut source, &mut piece).map_err(|error| input.failed(&error))?;
+        if many == 0 {
+            break;
+        }
+        let read = &piece[..many];
+        scanner.feed(read, &mut |candidate| {
+            hand_over(&mut part, candidate, parts);
+        });
+        lines += memchr::memchr_iter(b'\n', read).count() as u64;
+        last = read[many - 1];
+    }
+    scanner.finish(&mut |candidate| hand_over(&mut part, candidate, parts));
+    // A last part that nobody takes is told by the one who does not.
+    let _ = parts.blocking_send(part);
+    Ok(lines + u64::from(last != b'\n'))
+}
+
+fn hand_over(
+    part: &mut Vec<Candidate>,
+    candidate: Candidate,
+    parts: &mpsc::Sender<Vec<Candidate>>,
+) {
+    part.push(candidate);
+    if part.len() >= BATCH {
+        // As above.
+        let _ = parts.blocking_send(std::mem::take(part));
+    }
+}
+
+/// The line of each of `wanted`, in which all `places` are masked.
+fn excerpts(
+    wanted: &[Range<u64>],
+    places: &[Range<u64>],
+    input: &Input,
+) -> Result<Vec<String>, Error> {
+    match input {
+        Input::Pasted(text) => {
+            let line = |place| excerpt(text.expose().as_bytes(), places, place);
+            Ok(wanted.iter().map(line).collect())
+        }
+        Input::File(path) => {
+            let windows = read_windows(path, wanted).map_err(|error| cannot(path, &error))?;
+            let lines = wanted.iter().zip(windows);
+            Ok(lines
+                .map(|(place, window)| excerpt_of(place, places, &window))
+                .collect())
+        }
+    }
+}
+
+fn excerpt_of(place: &Range<u64>, places: &[Range<u64>], window: &[u8]) -> String {
+    let Range {
+        start: from,
+        end: to,
+    } = around(place);
+    let shifted =
+        |place: &Range<u64>| place.start.saturating_sub(from)..place.end.saturating_sub(from);
+    let first = places.partition_point(|other| other.end <= from);
+    let near = places[first..].iter().take_while(|other| other.start < to);
+    let near: Vec<Range<u64>> = near.map(shifted).collect();
+    excerpt(window, &near, &shifted(place))
 }
 
 /// What is read around a key for its excerpt.
@@ -155,7 +319,7 @@ const fn around(place: &Range<u64>) -> Range<u64> {
 }
 
 /// Reads a file once more, since it may be packed, and gives what stands around each of `places`.
-fn read_windows(path: &Path, places: &[&Range<u64>]) -> std::io::Result<Vec<Zeroizing<Vec<u8>>>> {
+fn read_windows(path: &Path, places: &[Range<u64>]) -> std::io::Result<Vec<Zeroizing<Vec<u8>>>> {
     let mut windows = vec![Zeroizing::new(Vec::new()); places.len()];
     let mut order: Vec<usize> = (0..places.len()).collect();
     order.sort_by_key(|at| places[*at].start);
@@ -171,7 +335,7 @@ fn read_windows(path: &Path, places: &[&Range<u64>]) -> std::io::Result<Vec<Zero
             let Range {
                 start: from,
                 end: to,
-            } = around(places[at]);
+            } = around(&places[at]);
             if from >= end {
                 break;
             }
@@ -182,7 +346,7 @@ fn read_windows(path: &Path, places: &[&Range<u64>]) -> std::io::Result<Vec<Zero
                 windows[at].extend_from_slice(&piece[inside(part.start)..inside(part.end)]);
             }
         }
-        while first < order.len() && around(places[order[first]]).end <= end {
+        while first < order.len() && around(&places[order[first]]).end <= end {
             first += 1;
         }
         base = end;
@@ -190,7 +354,7 @@ fn read_windows(path: &Path, places: &[&Range<u64>]) -> std::io::Result<Vec<Zero
     Ok(windows)
 }
 
-fn read_some(source: &mut Source, piece: &mut [u8]) -> std::io::Result<usize> {
+fn read_some(source: &mut impl std::io::Read, piece: &mut [u8]) -> std::io::Result<usize> {
     loop {
         match source.read(piece) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -204,50 +368,6 @@ fn cannot(path: &Path, error: &std::io::Error) -> Error {
     Error::Invalid(format!("cannot read {}: {error}", crate::text::safe(&path)))
 }
 
-fn scan_text(text: &str) -> Scanned {
-    let mut all = Scanned::default();
-    let mut scanner = Scanner::new();
-    scanner.feed(text.as_bytes(), &mut |candidate| all.add(candidate));
-    scanner.finish(&mut |candidate| all.add(candidate));
-    all.count_lines(text.as_bytes());
-    if !text.is_empty() && !text.ends_with('\n') {
-        all.lines += 1;
-    }
-    all
-}
-
-fn scan_file(path: &Path, cancel: &CancellationToken) -> Result<Scanned, Error> {
-    let failed = |error| cannot(path, &error);
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        let name = masked(&path.display().to_string());
-        return Err(Error::Invalid(format!(
-            "{} is no file that can be read twice; pipe it into: tokenward leak scan",
-            crate::text::safe(&name)
-        )));
-    }
-    let mut source = Source::open(path).map_err(failed)?;
-    let mut all = Scanned::default();
-    let mut scanner = Scanner::new();
-    let mut piece = Zeroizing::new(vec![0; PIECE]);
-    let mut last = b'\n';
-    loop {
-        if cancel.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
-        let many = read_some(&mut source, &mut piece).map_err(failed)?;
-        if many == 0 {
-            break;
-        }
-        let read = &piece[..many];
-        scanner.feed(read, &mut |candidate| all.add(candidate));
-        all.count_lines(read);
-        last = read[many - 1];
-    }
-    scanner.finish(&mut |candidate| all.add(candidate));
-    all.lines += u64::from(last != b'\n');
-    Ok(all)
-}
-
 impl Ops {
     /// Reads what `reading` has, asks about every key in it, and gives the case of all that matter.
     ///
@@ -257,82 +377,67 @@ impl Ops {
         let Reading {
             known,
             case,
+            whole,
             lines,
+            pasted,
             source,
             input,
         } = reading;
-        let (cancel, shared) = (self.cancel.clone(), input.clone());
-        let scanned = blocking(move || match &shared {
-            None => Ok(Scanned::default()),
-            Some(Input::Pasted(text)) => Ok(scan_text(text.expose())),
-            Some(Input::File(path)) => scan_file(path, &cancel),
-        })
-        .await?;
-        if scanned.full {
-            return Err(Error::Invalid(format!(
-                "more than {MOST_SIGHTINGS} different texts there look like keys; give it in parts, or use: \
-                 tokenward leak scan"
-            )));
-        }
-        // What was listed once stays, also when it is none any more.
-        let listed = Sightings::of(known.clone());
-        let mut findings = self
-            .judge_sightings(joined(known, &scanned.sightings, lines))
-            .await?;
-        let all = findings.len();
-        findings.retain(|finding| finding.matters() || listed.find(&finding.sighting).is_some());
-        findings.sort_by_key(|finding| (rank(&finding.verdict), first_line(finding)));
-        let others = all - findings.len();
-        if findings.len() > MOST_LISTED {
-            return Err(Error::Invalid(format!(
-                "{} keys there matter, more than can be listed ({MOST_LISTED}); give it in parts, or use: tokenward \
-                 leak scan",
-                findings.len()
-            )));
-        }
-        let lines = lines + scanned.lines;
-        let excerpts = match input {
-            Some(input) => excerpts_of(&findings, scanned, input).await?,
-            None => HashMap::new(),
+        let mut listing = Listing::begin(self, known).await?;
+        let is_pasted = matches!(input, Some(Input::Pasted(_)));
+        // Each file has lines of its own; what is pasted is one text.
+        listing.before = if is_pasted { pasted } else { 0 };
+        let (more, excerpts) = match input {
+            Some(input) => self.read_input(&mut listing, input).await?,
+            None => (0, HashMap::new()),
         };
-        let case = self.go_on_with_case(case, findings, source).await?;
+        let Listing {
+            findings, others, ..
+        } = listing;
+        let mut case = match case {
+            Some(number) if whole => self.open_whole_case(number, findings, source).await?,
+            case => self.go_on_with_case(case, findings, source).await?,
+        };
+        case.findings
+            .sort_by_key(|finding| (rank(&finding.verdict), first_line(finding)));
         Ok(Read {
             case,
             excerpts,
-            lines,
+            lines: lines + more,
+            pasted: pasted + if is_pasted { more } else { 0 },
             others,
         })
     }
-}
 
-/// The keys that were known and those that came to them, whose lines are counted on.
-fn joined(known: Vec<Sighting>, new: &Sightings, lines: u64) -> Vec<Sighting> {
-    let mut all = Sightings::of(known);
-    for sighting in new.iter() {
-        all.join(sighting, lines);
+    async fn read_input(
+        &self,
+        listing: &mut Listing,
+        input: Input,
+    ) -> Result<(u64, HashMap<Fingerprint, String>), Error> {
+        let input = Arc::new(input);
+        listing.file = input.name();
+        let (parts, mut came) = mpsc::channel(WAITING);
+        let (scanned, cancel) = (Arc::clone(&input), self.cancel.clone());
+        let scanning = tokio::task::spawn_blocking(move || scan(&scanned, &parts, &cancel));
+        let mut taken = Ok(());
+        while let Some(part) = came.recv().await {
+            taken = listing.take(part).await;
+            if taken.is_err() {
+                break;
+            }
+        }
+        drop(came);
+        let scanned = scanning.await.map_err(|error| failed(&error))?;
+        taken?;
+        let lines = scanned?;
+        let (keys, wanted): (Vec<Fingerprint>, Vec<Range<u64>>) =
+            std::mem::take(&mut listing.first).into_iter().unzip();
+        let places = std::mem::take(&mut listing.near).into_places();
+        let excerpts = tokio::task::spawn_blocking(move || excerpts(&wanted, &places, &input))
+            .await
+            .map_err(|error| failed(&error))??;
+        Ok((lines, keys.into_iter().zip(excerpts).collect()))
     }
-    all.into_vec()
-}
-
-async fn excerpts_of(
-    findings: &[Finding],
-    scanned: Scanned,
-    input: Input,
-) -> Result<HashMap<Fingerprint, String>, Error> {
-    let wanted: Vec<(Fingerprint, usize)> = findings
-        .iter()
-        .filter_map(|finding| {
-            let at = scanned.sightings.find(&finding.sighting)?;
-            Some((finding.key.fingerprint, at))
-        })
-        .collect();
-    blocking(move || {
-        let places: Vec<usize> = wanted.iter().map(|(_, at)| *at).collect();
-        let lines = scanned.excerpts(&places, &input)?;
-        let keys = wanted.into_iter().map(|(key, _)| key);
-        Ok(keys.zip(lines).collect())
-    })
-    .await
 }
 
 /// What can be acted on comes first.
@@ -347,14 +452,12 @@ const fn rank(verdict: &Verdict) -> u8 {
 }
 
 fn first_line(finding: &Finding) -> u64 {
-    finding.sighting.lines.first.first().copied().unwrap_or(0)
+    let lines = &finding.sighting.lines.first;
+    lines.first().map_or(0, |line| line.number)
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Error::Internal(format!("reading that text failed: {error}")))?
+fn failed(error: &tokio::task::JoinError) -> Error {
+    Error::Internal(format!("reading that text failed: {error}"))
 }
 
 #[cfg(test)]
@@ -368,20 +471,31 @@ mod tests {
         format!("one\nGET \"Authorization: Token {A}\" 200\nlast {B} of {A}")
     }
 
+    /// What is found in `input`, and how many lines it has.
+    fn scanned(input: &Input) -> Result<(Vec<Candidate>, u64), Error> {
+        let (parts, mut came) = mpsc::channel(1_000);
+        let lines = scan(input, &parts, &CancellationToken::new())?;
+        let mut all = Vec::new();
+        while let Ok(part) = came.try_recv() {
+            all.extend(part);
+        }
+        Ok((all, lines))
+    }
+
+    fn places(all: &[Candidate]) -> Vec<Range<u64>> {
+        all.iter().map(|found| found.place.clone()).collect()
+    }
+
     #[test]
     fn a_file_is_read_as_a_paste_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
         std::fs::write(&path, text()).unwrap();
-        let of_file = scan_file(&path, &CancellationToken::new()).unwrap();
-        let of_text = scan_text(&text());
-        let pasted = Input::Pasted(Secret::new(text()));
-        let file = Input::File(path);
-        assert_eq!(of_text.lines, 3);
-        for (scanned, input) in [(of_text, pasted), (of_file, file)] {
-            assert_eq!(scanned.lines, 3);
-            assert_eq!(scanned.sightings.len(), 2);
-            let said = scanned.excerpts(&[0, 1], &input).unwrap();
+        for input in [Input::Pasted(Secret::new(text())), Input::File(path)] {
+            let (all, lines) = scanned(&input).unwrap();
+            assert_eq!((all.len(), lines), (3, 3));
+            let places = places(&all);
+            let said = excerpts(&places[..2], &places, &input).unwrap();
             assert_eq!(
                 said,
                 [
@@ -399,31 +513,22 @@ mod tests {
         let noise = "a line of noise\n".repeat(PIECE / 16 - 2);
         let written = format!("{noise}Token {A} here\n{noise}Token {B} there\n");
         std::fs::write(&path, &written).unwrap();
-        let scanned = scan_file(&path, &CancellationToken::new()).unwrap();
+        let input = Input::File(path);
+        let places = places(&scanned(&input).unwrap().0);
         assert!(written.len() > 2 * PIECE - 100);
         // In another order than that of the file.
-        let said = scanned.excerpts(&[1, 0], &Input::File(path)).unwrap();
+        let wanted = [places[1].clone(), places[0].clone()];
+        let said = excerpts(&wanted, &places, &input).unwrap();
         assert_eq!(said, ["Token ████████ there", "Token ████████ here"]);
     }
 
     #[test]
     fn what_is_no_file_is_refused_in_words() {
         let folder = tempfile::tempdir().unwrap();
-        let error = scan_file(folder.path(), &CancellationToken::new()).unwrap_err();
+        let error = scanned(&Input::File(folder.path().to_owned())).unwrap_err();
         assert!(error.to_string().contains("is no file"), "{error}");
-        let missing = folder.path().join("missing");
-        let error = scan_file(&missing, &CancellationToken::new()).unwrap_err();
+        let missing = Input::File(folder.path().join("missing"));
+        let error = scanned(&missing).unwrap_err();
         assert!(error.to_string().starts_with("cannot read"), "{error}");
-    }
-
-    #[test]
-    fn lines_of_a_second_text_are_counted_on() {
-        let first = scan_text(&text());
-        let known: Vec<Sighting> = first.sightings.iter().cloned().collect();
-        let second = scan_text(&format!("Token {A}\n"));
-        let all = joined(known, &second.sightings, 3);
-        assert_eq!(all.len(), 2);
-        let a = all.iter().find(|sighting| sighting.key.expose() == A);
-        assert_eq!(a.unwrap().lines.first, [2, 3, 4]);
     }
 }

@@ -65,6 +65,10 @@ pub fn write(kept: &Kept, format: Format) -> Result<String, Error> {
 fn json(kept: &Kept) -> Result<String, Error> {
     let failed = |error| Error::Internal(format!("the report cannot be written: {error}"));
     let mut value = serde_json::to_value(kept).map_err(failed)?;
+    // It is none that anybody could look up.
+    if kept.leak == 0 {
+        value["leak"] = serde_json::Value::Null;
+    }
     let keys = value["keys"].as_array_mut().map(Vec::as_mut_slice);
     for key in keys.unwrap_or_default() {
         if let Some(key) = key.as_object_mut() {
@@ -81,7 +85,10 @@ fn markdown(kept: &Kept) -> String {
     let told = kept.keys.iter().filter(|key| key.told.is_some()).count();
     let place = plain(&kept.database);
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "# Leak {} on {place}\n", kept.leak);
+    let _ = match kept.leak {
+        0 => writeln!(out, "# Keys of {place} that were found\n"),
+        leak => writeln!(out, "# Leak {leak} on {place}\n"),
+    };
     let _ = writeln!(out, "- Found in: {}", plain(&kept.source));
     let _ = writeln!(out, "- Opened: {} by {}", kept.opened, plain(&kept.by));
     let _ = writeln!(
@@ -105,7 +112,12 @@ fn is_open(key: &KeptKey) -> bool {
 
 fn row(key: &KeptKey) -> String {
     let or_dash = |text: Option<&String>| text.map_or_else(|| "-".to_owned(), |text| plain(text));
-    let mut lines: Vec<String> = key.lines.iter().take(5).map(u64::to_string).collect();
+    let line = |(at, number): (usize, &u64)| match key.files.get(at) {
+        Some(file) if !file.is_empty() => format!("{}:{number}", plain(file)),
+        Some(_) | None => number.to_string(),
+    };
+    let lines = key.lines.iter().enumerate().take(5);
+    let mut lines: Vec<String> = lines.map(line).collect();
     if key.times > lines.len() as u64 {
         lines.push(format!("{} in all", key.times));
     }
@@ -157,6 +169,7 @@ mod tests {
             verdict: verdict.to_owned(),
             detail: "login 5 d ago".to_owned(),
             lines: vec![12, 14],
+            files: Vec::new(),
             times: 2,
             username: name.map(str::to_owned),
             user_id: name.map(|_| "17".to_owned()),

@@ -2,16 +2,44 @@
 //! times takes no more room than one that has it once.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
 
 use crate::domain::scan::{Candidate, Context, Kind, Shape};
 use crate::domain::secret::Secret;
 use crate::domain::token::{DrfKey, Fingerprint};
+use crate::text;
+
+/// A line that a key stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The file it is a line of, where that may be asked. Outside text.
+    pub file: Option<Arc<str>>,
+    /// Its number there.
+    pub number: u64,
+}
+
+impl From<u64> for Line {
+    fn from(number: u64) -> Self {
+        Self { file: None, number }
+    }
+}
+
+/// `app.log:12`, fit to print.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}:", text::safe(file))?;
+        }
+        write!(f, "{}", self.number)
+    }
+}
 
 /// The lines a key stands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lines {
     /// The first of them, in order.
-    pub first: Vec<u64>,
+    pub first: Vec<Line>,
     /// How often it was found in all.
     pub times: u64,
 }
@@ -20,7 +48,17 @@ impl Lines {
     /// So many are kept.
     pub const KEPT: usize = 20;
 
-    fn add(&mut self, line: u64) {
+    /// Of one that was found once.
+    #[must_use]
+    pub fn of(line: Line) -> Self {
+        Self {
+            first: vec![line],
+            times: 1,
+        }
+    }
+
+    /// One more.
+    pub fn add(&mut self, line: Line) {
         self.times += 1;
         if self.first.len() < Self::KEPT && self.first.last() != Some(&line) {
             self.first.push(line);
@@ -44,6 +82,14 @@ pub struct Sighting {
 }
 
 impl Sighting {
+    /// It was found once more.
+    pub fn again(&mut self, line: Line, context: Context) {
+        if self.context == Context::Bare {
+            self.context = context;
+        }
+        self.lines.add(line);
+    }
+
     fn identity(&self) -> (Fingerprint, Shape) {
         (Fingerprint::of(&self.key), self.shape)
     }
@@ -68,6 +114,11 @@ pub struct Sightings {
 impl Sightings {
     /// Takes in what the scanner found, and gives the place of its key among all.
     pub fn add(&mut self, candidate: Candidate) -> usize {
+        self.add_of(candidate, None)
+    }
+
+    /// The same of a file that has to be named.
+    pub fn add_of(&mut self, candidate: Candidate, file: Option<&Arc<str>>) -> usize {
         let Candidate {
             line,
             kind,
@@ -76,78 +127,28 @@ impl Sightings {
             context,
             place: _,
         } = candidate;
+        let line = Line {
+            file: file.cloned(),
+            number: line,
+        };
         let known = self.places.entry((Fingerprint::of(&key), shape));
         let at = *known.or_insert(self.all.len());
         match self.all.get_mut(at) {
-            Some(sighting) => {
-                if sighting.context == Context::Bare {
-                    sighting.context = context;
-                }
-                sighting.lines.add(line);
-            }
+            Some(sighting) => sighting.again(line, context),
             None => self.all.push(Sighting {
                 key: trimmed(key),
                 kind,
                 shape,
                 context,
-                lines: Lines {
-                    first: vec![line],
-                    times: 1,
-                },
+                lines: Lines::of(line),
             }),
         }
         at
     }
 
-    /// Of keys that are distinct already.
-    #[must_use]
-    pub fn of(all: Vec<Sighting>) -> Self {
-        let keys = all.iter().map(Sighting::identity);
-        Self {
-            places: keys.zip(0..).collect(),
-            all,
-        }
-    }
-
-    /// Takes in what was found in another text, after `lines` lines.
-    pub fn join(&mut self, other: &Sighting, lines: u64) {
-        let mut other = other.clone();
-        for line in &mut other.lines.first {
-            *line += lines;
-        }
-        let at = *self
-            .places
-            .entry(other.identity())
-            .or_insert(self.all.len());
-        match self.all.get_mut(at) {
-            Some(sighting) => {
-                if sighting.context == Context::Bare {
-                    sighting.context = other.context;
-                }
-                let room = Lines::KEPT.saturating_sub(sighting.lines.first.len());
-                let more = other.lines.first.into_iter().take(room);
-                sighting.lines.first.extend(more);
-                sighting.lines.times += other.lines.times;
-            }
-            None => self.all.push(other),
-        }
-    }
-
-    /// The place of this key among all, if it is there.
-    #[must_use]
-    pub fn find(&self, sighting: &Sighting) -> Option<usize> {
-        self.places.get(&sighting.identity()).copied()
-    }
-
     /// They, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Sighting> {
         self.all.iter()
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.all.len()
     }
 
     /// Whether there is none.
@@ -206,9 +207,12 @@ mod tests {
         let all = all.into_vec();
         assert_eq!(all.len(), 2);
         assert_eq!(all[0].lines.times, 1_001);
-        assert_eq!(all[0].lines.first, (1..=20).collect::<Vec<u64>>());
+        assert_eq!(
+            all[0].lines.first,
+            (1..=20).map(Line::from).collect::<Vec<_>>()
+        );
         assert_eq!(all[0].context, Context::Field, "the most telling");
-        assert_eq!(all[1].lines.first, [7]);
+        assert_eq!(all[1].lines.first, [Line::from(7)]);
     }
 
     #[test]
@@ -221,7 +225,7 @@ mod tests {
         assert_eq!(
             all.into_vec()[0].lines,
             Lines {
-                first: vec![3],
+                first: vec![Line::from(3)],
                 times: 2
             }
         );

@@ -12,7 +12,7 @@ use crate::tui::moves::{self, Step};
 use crate::tui::widgets::field::{Field, Taken};
 
 use super::{
-    Choose, Command, Commands, Confirm, Keys, KeysOf, Kind, Modal, Need, Prompt, Report, view,
+    Choose, Command, Commands, Confirm, Keys, KeysOf, Kind, Modal, Need, Prompt, Report, Ways, view,
 };
 
 /// A dialog that can change something ignores keys for so long: what was typed for the list must not answer it.
@@ -122,17 +122,28 @@ pub enum Stay {
     No,
 }
 
+impl Ways {
+    /// It types nothing, since a name may be asked for.
+    const KEY: Key = Key::code(KeyCode::Tab);
+}
+
 impl Confirm {
     fn key(&mut self, key: Key, cx: &Cx) -> Heard {
         if key == ESC || key == ENTER {
             return Heard::Closes;
         }
+        if let Some(ways) = &mut self.ways
+            && key == Ways::KEY
+        {
+            ways.at = (ways.at + 1) % ways.all.len().max(1);
+            return Heard::Stays;
+        }
         match &mut self.need {
-            Need::Yes if key == Key::char('y') => return Heard::Sends((*self.then).clone()),
+            Need::Yes if key == Key::char('y') => return Heard::Sends(self.sends().clone()),
             Need::Yes => {}
             Need::Typed { text, field } => match field.key(key) {
                 Taken::Changed if field.value() == text => {
-                    return Heard::Sends((*self.then).clone());
+                    return Heard::Sends(self.sends().clone());
                 }
                 Taken::Changed | Taken::Moved => return Heard::Stays,
                 Taken::No => {}

@@ -16,7 +16,8 @@ use crate::tui::text::{grouped, whole, wrap};
 use crate::tui::widgets::gauge;
 
 use super::{
-    Choose, Commands, Confirm, Keys, KeysOf, Kind, Modal, Need, Prompt, Report, stop_word,
+    Choose, Commands, Confirm, Keys, KeysOf, Kind, Modal, Need, Prompt, Report, Way, Ways,
+    stop_word,
 };
 
 /// The usual width of a dialog, its borders included.
@@ -222,8 +223,14 @@ fn confirm_page(confirm: &Confirm, cx: &Cx, columns: usize, room: usize) -> Page
         let left = room.saturating_sub(page.lines.len() + 3);
         page.scrolled(&confirm.whom, confirm.scroll, left.min(NAMES), columns);
     }
-    if !confirm.same_as.is_empty() {
-        page.text(&format!("Same as: {}", confirm.same_as), columns);
+    if let Some(ways) = &confirm.ways {
+        if let Some(way) = ways.all.get(ways.at) {
+            page.text(&way.means, columns);
+        }
+        page.text(&labels(ways), columns);
+    }
+    if !confirm.same_as().is_empty() {
+        page.text(&format!("Same as: {}", confirm.same_as()), columns);
     }
     match &confirm.need {
         Need::Yes => page.lines.push(choices(
@@ -255,6 +262,19 @@ fn confirm_page(confirm: &Confirm, cx: &Cx, columns: usize, room: usize) -> Page
         }
     }
     page
+}
+
+/// `Grace  [none]  1 h  24 h  7 d   Tab goes on`: what can be chosen, and what is.
+fn labels(ways: &Ways) -> String {
+    let label = |(at, way): (usize, &Way)| {
+        if at == ways.at {
+            format!("[{}]", way.label)
+        } else {
+            way.label.to_owned()
+        }
+    };
+    let labels: Vec<String> = ways.all.iter().enumerate().map(label).collect();
+    format!("{}  {}   Tab changes it", ways.name, labels.join("  "))
 }
 
 fn prompt_page(prompt: &Prompt, cx: &Cx, columns: usize) -> Page {

@@ -41,6 +41,23 @@ impl Runner {
                     })
                 });
             }
+            Deed::Grace(aim, grace) => {
+                let whom = aim.clone();
+                let work = self.lasting(async move {
+                    // It begins with the change, by the database's clock.
+                    let until = ops.grace_end(grace).await?;
+                    let ops = ops.with_grace(until);
+                    ops.regenerate(&aim, Mode::Apply).await.map(Changed::Issued)
+                });
+                self.answer(work, move |outcome| {
+                    Message::Users(users::Message::Changed {
+                        ticket,
+                        change: Change::Regenerate,
+                        aim: whom,
+                        outcome,
+                    })
+                });
+            }
             Deed::Undo => {
                 let work = self.lasting(async move { ops.undo().await });
                 self.answer(work, move |outcome| {

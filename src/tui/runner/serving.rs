@@ -154,6 +154,9 @@ impl Listening {
 /// What happened since the last look.
 fn look(feed: &Feed, gate: &Gate) -> News {
     let batch = feed.take();
+    // Of lines that were dropped nobody knows.
+    let is_retired = |line: &Line| line.retired_calls.is_some();
+    let anybody = batch.dropped > 0 || batch.lines.iter().any(is_retired);
     let (at, now) = (Instant::now(), Moment::now());
     let too_many = batch.lines.len().saturating_sub(NEWEST);
     let lines = batch.lines.into_iter().skip(too_many);
@@ -173,6 +176,7 @@ fn look(feed: &Feed, gate: &Gate) -> News {
                 Sure::NotSure(why) => Some(why),
             },
         },
+        callers: anybody.then(|| gate.callers()),
     }
 }
 

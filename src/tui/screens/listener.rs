@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::KeyCode;
 
 use crate::ops::Error;
+use crate::ops::gate::Caller;
 use crate::tui::effect::{Effect, Ticket};
 use crate::tui::export::{self, Format};
 use crate::tui::keys::{Binding, Key};
@@ -35,6 +36,8 @@ pub struct State {
     /// Calls that came too fast to be listed.
     dropped: u64,
     figures: Figures,
+    /// Who still calls with a retired key, the last one first.
+    callers: Vec<Caller>,
 }
 
 /// How the listener is.
@@ -104,6 +107,8 @@ pub struct News {
     pub dropped: u64,
     /// All in all.
     pub figures: Figures,
+    /// Who still calls with a retired key; none where nobody did since.
+    pub callers: Option<Vec<Caller>>,
 }
 
 /// What can happen on this screen.
@@ -117,6 +122,8 @@ pub enum Message {
     Move(Step),
     /// Show the whole call.
     Open,
+    /// Show who still calls with a retired key.
+    Callers,
     /// Type a filter.
     Filter,
     /// The filter changed.
@@ -162,6 +169,10 @@ fn has_call(state: &State) -> bool {
     state.current().is_some()
 }
 
+fn has_callers(state: &State) -> bool {
+    !state.callers.is_empty()
+}
+
 /// The keys of this screen.
 pub const KEYS: &[Binding<State, Message>] = &[
     Binding::serves(
@@ -179,6 +190,14 @@ pub const KEYS: &[Binding<State, Message>] = &[
     )
     .hint(2, "open")
     .when(has_call),
+    Binding::looks(
+        "callers",
+        &[Key::char('w')],
+        "who still calls with a retired key, from where and how often",
+        Message::Callers,
+    )
+    .hint(1, "who still calls")
+    .when(has_callers),
     Binding::looks(
         "filter",
         &[Key::char('/')],
@@ -251,6 +270,7 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::Refresh => link::keep_alive(cx),
         Message::Move(step) => calls::step(state, step, cx),
         Message::Open => calls::open(state, cx),
+        Message::Callers => calls::callers(state, cx),
         Message::Filter => {
             state.browse.set_focus(Focus::Here);
             Vec::new()

@@ -89,6 +89,8 @@ pub enum Message {
     AskFile,
     /// This one.
     File(Sealed),
+    /// Open the case of this number.
+    Reopen(i64),
     /// Move the cursor in the list of a leak.
     Move(Step),
     /// The key, for a while.
@@ -320,7 +322,7 @@ impl State {
                 let user = &detail.row.user;
                 Some((user.id, line_for(&user.username, key)?))
             }
-            Verdict::Unknown { .. } => None,
+            Verdict::Retired(_) | Verdict::Unknown { .. } => None,
         }
     }
 
@@ -369,6 +371,14 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::Pasted(text) => pasted(state, text, cx),
         Message::AskFile => leak::ask_file(cx),
         Message::File(path) => leak::read_file(&mut state.leak, &path, cx),
+        Message::Reopen(number) => {
+            let mut effects = match state.leak {
+                Some(_) => Vec::new(),
+                None => single::clear_line(state, cx),
+            };
+            effects.extend(leak::reopen(&mut state.leak, number, cx));
+            effects
+        }
         Message::Show => {
             state.shown = match state.shown {
                 None => Some(cx.clock.at + cx.settings.reveal),

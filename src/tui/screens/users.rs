@@ -159,6 +159,8 @@ pub enum Message {
     Ask(Change),
     /// Make it.
     Change(Change, Vec<Aim>),
+    /// Make a new key, and let our listener take the old one for so long.
+    Grace(Aim, Duration),
     /// Ask before the last change is taken back.
     AskUndo,
     /// Take it back.
@@ -485,6 +487,7 @@ pub fn update(state: &mut State, message: Message, cx: &mut Cx) -> Vec<Effect> {
         Message::ExportAs(format) => copy::export(state, format, cx),
         Message::Ask(change) => acts::ask(state, change, cx),
         Message::Change(change, aims) => acts::change(change, aims, cx),
+        Message::Grace(aim, grace) => acts::grace(aim, grace, cx),
         Message::AskUndo => undo::ask(cx),
         Message::Undo => undo::undo(cx),
         Message::Undone { ticket, outcome } => undo::undone(state, ticket, outcome, cx),

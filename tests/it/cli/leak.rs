@@ -87,7 +87,7 @@ async fn each_key_is_told_once_a_file_with_its_line_and_owner() {
         lines[3].starts_with("app.log:6  9944b091…  PARTIAL  user1  "),
         "{lines:?}"
     );
-    assert_eq!(lines[4], "app.log:6  made-by-…  LIVE  root  SUPERUSER");
+    assert_eq!(lines[4], "app.log:6  made-b…  LIVE  root  SUPERUSER");
     assert_eq!(lines.len(), 5);
     assert_eq!(
         ran.err,
@@ -185,7 +185,7 @@ async fn live_keys_are_replaced_all_or_none_and_reported_without_keys() {
         done.out
     );
     assert!(
-        done.out.contains("regenerated  root  made-by-…\n"),
+        done.out.contains("regenerated  root  made-b…\n"),
         "{}",
         done.out
     );
@@ -226,6 +226,83 @@ async fn live_keys_are_replaced_all_or_none_and_reported_without_keys() {
             covered(&text);
         }
     }
+}
+
+#[tokio::test]
+async fn a_report_has_the_file_of_each_line_and_no_number_that_is_not_kept() {
+    let place = site().await;
+    let program = Program::on(&place);
+    std::fs::write(program.path("app.log"), log()).unwrap();
+    std::fs::write(program.path("db.log"), format!("\nx\n{LIVE}\n")).unwrap();
+    // Refused, and so no case: the report claims no number.
+    let words = |report: &'static str| {
+        let words = ["leak", "scan", "--revoke", "--report", report];
+        [&words[..], &["app.log", "db.log"]].concat()
+    };
+    let refused = program.run(&words("refused.md"));
+    assert_eq!(refused.code, Some(5), "{}", refused.err);
+    let report = std::fs::read_to_string(program.path("refused.md")).unwrap();
+    assert!(report.starts_with("# Keys of "), "{report}");
+    assert!(
+        report.contains("| app.log:2, app.log:4, db.log:3 |"),
+        "{report}"
+    );
+    program.run(&words("refused.json"));
+    let report = std::fs::read_to_string(program.path("refused.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["leak"], json!(null));
+    program.run(&["leak", "report", "1"]).fails(1);
+
+    let words = [&words("done.md")[..], &["--yes"]].concat();
+    let done = program.run(&words);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(
+        done.err.contains("leak 1: the report is done.md"),
+        "{}",
+        done.err
+    );
+    let report = std::fs::read_to_string(program.path("done.md")).unwrap();
+    let again = program.run(&["leak", "report", "1"]).ok();
+    covered(&again);
+    // What a key is worth is told as it was when the case was kept.
+    assert_eq!(again.lines().next(), report.lines().next());
+    assert!(
+        again.contains("db.log:3") && again.contains("revoke"),
+        "{again}"
+    );
+    let again = program.run(&["leak", "report", "1", "--json"]).json(0);
+    assert_eq!(again[0]["leak"], json!(1));
+    let lines = &again[0]["keys"][0];
+    assert_eq!(lines["files"], json!(["app.log", "app.log", "db.log"]));
+    assert_eq!(lines["lines"], json!([2, 4, 3]));
+}
+
+#[tokio::test]
+async fn a_key_in_its_grace_is_live_for_whoever_calls_the_listener() {
+    let place = site().await;
+    let program = Program::on(&place);
+    let words = ["token", "regenerate", "user1", "--grace", "1h"];
+    assert_eq!(program.run(&words).code, Some(0));
+    let text = format!("Token {LIVE}\n");
+    let ran = program.run_with(&["leak", "scan"], &text);
+    let lines = found(&ran);
+    assert!(
+        lines[0].starts_with("stdin:1  9944b091…  RETIRED  user1  ")
+            && lines[0].contains("works here until 20"),
+        "{lines:?}"
+    );
+    assert!(
+        ran.err.contains("1 of the retired still work"),
+        "{}",
+        ran.err
+    );
+    let json = program.run_with(&["leak", "scan", "--json"], &text);
+    let rows = json.json(10);
+    assert!(rows[0]["works_until"].as_str().is_some(), "{rows:?}");
+    assert_eq!(program.run(&["token", "revoke", "user1"]).code, Some(0));
+    let ran = program.run_with(&["leak", "scan"], &text);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(!ran.out.contains("works here"), "{}", ran.out);
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn several_rows_are_listed_and_their_number_is_typed() {
     let words = ["token", "revoke", "ann", "bea"];
 
     let mut terminal = start(&place, home.path(), &words);
-    terminal.wait_for(&["ann  9944b091…", "bea  beefbeef…", &question]);
+    terminal.wait_for(&["ann  9944b091…", "bea  beefbe…", &question]);
     terminal.press("y\r");
     terminal.wait_for(&["not confirmed. Nothing was changed."]);
     assert_eq!(terminal.wait_exit(), 1);
@@ -56,7 +56,7 @@ async fn several_rows_are_listed_and_their_number_is_typed() {
     let mut terminal = start(&place, home.path(), &words);
     terminal.wait_for(&[&question]);
     terminal.press("2\r");
-    terminal.wait_for(&["revoked  ann  9944b091…", "revoked  bea  beefbeef…"]);
+    terminal.wait_for(&["revoked  ann  9944b091…", "revoked  bea  beefbe…"]);
     assert_eq!(terminal.wait_exit(), 0);
     assert_eq!(tokens(&place).await, 0);
 }

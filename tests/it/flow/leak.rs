@@ -165,7 +165,7 @@ fn report_in(folder: &std::path::Path) -> String {
     std::fs::read_to_string(report).unwrap()
 }
 
-/// The listener, started after it, refuses an old key.
+/// The listener, started after it, refuses an old key, and the console says whose it was.
 fn still_called(console: &mut Console, old: &str) {
     console.press("4", &["off   S starts it"]);
     console.press("S", &["Start the listener on"]);
@@ -173,6 +173,14 @@ fn still_called(console: &mut Console, old: &str) {
     let address = address_on(&console.terminal.screen());
     let (status, body) = who_am_i(address, old);
     assert_eq!((status, &body["detail"]), (401, &"Invalid token.".into()));
+    console
+        .terminal
+        .wait_for(&["401   /api/example/", "retired: erin"]);
+    console.press(
+        "w",
+        &["Who still calls with a retired key", "127.0.0.1", "×1"],
+    );
+    console.close("Who still calls with a retired key");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! A key that was replaced with a grace: the listener takes it until then, and not a moment longer than its user may.
 
+use tokenward::domain::moment::Moment;
 use tokenward::domain::user::Username;
 use tokenward::http::Metrics;
 use tokenward::ops::{Aim, Error, Mode, Ops};
@@ -65,6 +66,14 @@ async fn the_old_key_is_taken_and_marked_until_its_grace_ends_by_itself() {
     let metrics = Metrics::new(listener.stats(), Health::told(Pulse::Up));
     let written = metrics.write().unwrap();
     assert!(!written.contains("tokenward_grace_total 0\n"), "{written}");
+    // The console shows it beside the new one.
+    assert!(ops.takes_grace());
+    let detail = ops.user_detail(alice(&ops).await.id).await.unwrap();
+    let [(start, until)] = detail.graces.as_slice() else {
+        panic!("{:?}", detail.graces);
+    };
+    assert_eq!(start.as_str(), &KEY[..8]);
+    assert!(*until > Moment::now());
     // Django sees the new key only.
     let stored: String = place.one("SELECT key::text FROM authtoken_token").await;
     assert_eq!(stored, new);
@@ -180,7 +189,9 @@ async fn without_our_schema_it_is_refused_and_nothing_is_changed() {
     assert!(said.contains("tokenward migrate"), "{said}");
     let still: String = place.one("SELECT key::text FROM authtoken_token").await;
     assert_eq!(still, kept);
-    let error = place.ops().await.grace_end(HOUR).await.unwrap_err();
+    let ops = place.ops().await;
+    assert!(!ops.takes_grace());
+    let error = ops.grace_end(HOUR).await.unwrap_err();
     assert!(matches!(error, Error::Invalid(_)), "{error:?}");
     // The listener lives without, and finds our schema when it comes.
     let listener = serve(&place, (2, 100), None).await;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokenward::domain::token::DrfKey;
 use tokenward::http::Metrics;
 use tokenward::http::feed::Line;
-use tokenward::ops::gate::{Gate, GateSettings};
+use tokenward::ops::gate::{Gate, GateSettings, Sure};
 
 use super::answers::{KEY, ask, serve, site, token};
 use super::*;
@@ -74,6 +74,41 @@ async fn a_key_that_was_replaced_by_psql_is_refused_and_its_owner_named_and_coun
         "{written}"
     );
     assert!(!written.contains("alice"), "{written}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_caller_after_a_start_is_named_at_once() {
+    let place = site(4).await;
+    place.sql("DELETE FROM authtoken_token").await;
+    let listener = serve(&place, (2, 100), None).await;
+    let answer = ask(&listener, "GET /auth", &token(KEY), "").await;
+    assert_eq!(answer.status, 401);
+    let line = listener.feed().take().lines.pop().unwrap();
+    assert_eq!(line.reason.as_deref(), Some("retired: alice"));
+    assert_eq!(line.retired_calls, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_key_has_no_name_is_forgotten_when_a_change_is_heard() {
+    let place = site(4).await;
+    let gate = Gate::open(&place.ops().await, GateSettings::default());
+    let begun = Instant::now();
+    while gate.sure() != Sure::Sure {
+        assert!(begun.elapsed() < DEADLINE, "{:?}", gate.sure());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // It lives, and so nobody is to be named; asked of a gate this never happens, but the note is the same.
+    assert_eq!(gate.retired(&DrfKey::from(KEY)).await, None);
+    place.sql("DELETE FROM authtoken_token").await;
+    let begun = Instant::now();
+    while gate.retired(&DrfKey::from(KEY)).await.as_deref() != Some("alice") {
+        // Long before the note would have been forgotten by itself.
+        assert!(
+            begun.elapsed() < Duration::from_secs(3),
+            "the note outlives the change"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn until_refused(listener: &Listener) {

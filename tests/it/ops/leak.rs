@@ -1,6 +1,8 @@
 //! A leak: whose keys are these, what became of them, and the answer to it, all or none.
 
 mod faults;
+mod opened;
+mod reading;
 
 use std::collections::HashMap;
 
@@ -146,7 +148,14 @@ async fn each_key_gets_its_word_its_reach_and_its_lines() {
             "LIVE", "INERT", "RETIRED", "UNKNOWN", "LIVE", "INERT", "PARTIAL", "PARTIAL", "UNKNOWN"
         ]
     );
-    assert_eq!(findings[0].sighting.lines.first, [12, 60]);
+    let lines: Vec<String> = findings[0]
+        .sighting
+        .lines
+        .first
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(lines, ["12", "60"]);
     let holder = findings[0].verdict.holder().unwrap();
     assert_eq!(holder.reach(), "SUPERUSER, 2 groups");
     let now = tokenward::domain::moment::Moment::now();

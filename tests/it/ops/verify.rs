@@ -51,7 +51,26 @@ async fn a_key_is_live_inert_or_unknown() {
         assert_eq!(verdict.word(), "UNKNOWN", "{}", unknown.expose());
     }
     place.sql("DELETE FROM authtoken_token").await;
-    assert_eq!(ops.verify(&live).await.unwrap().word(), "UNKNOWN");
+    let retired = ops.verify(&live).await.unwrap();
+    assert_eq!(retired.word(), "RETIRED");
+    assert_eq!(retired.answers(&live)[0].status, 401);
+
+    // In its grace our listener answers as before.
+    place
+        .sql("UPDATE tokenward.retired_key SET grace_until = now() + interval '1 hour' WHERE username = 'user1'")
+        .await;
+    let graced = ops.verify(&live).await.unwrap();
+    let answers = graced.answers(&live);
+    assert_eq!((answers[0].status, answers[1].status), (200, 401));
+    assert!(
+        answers[0].body.starts_with("{\"user\":\"user1\""),
+        "{answers:?}"
+    );
+    let Verdict::Retired(retired) = graced else {
+        panic!("a grace does not make it a key");
+    };
+    let story = retired.story(tokenward::domain::moment::Moment::now());
+    assert!(story.contains("works here until 20"), "{story}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,6 +65,7 @@ fn question(state: &State, todo: u64, cx: &Cx) -> Confirm {
         about,
         whom: Vec::new(),
         same_as: plan::same_as(state, cx),
+        ways: None,
         verb: "start",
         // It only adds, so `y` is enough for any number.
         need: Need::of(cx, 1),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::domain::moment::Moment;
+use crate::ops::gate::Caller;
 use crate::text;
 use crate::tui::effect::Effect;
 use crate::tui::export::{self, Exported, Format};
@@ -115,9 +116,36 @@ impl State {
     }
 }
 
+/// Everybody who still calls with a retired key, a line each.
+pub fn callers(state: &State, cx: &mut Cx) -> Vec<Effect> {
+    let line = |caller: &Caller| {
+        let often = format!("×{}", grouped(caller.times));
+        format!(
+            "{:<20} {:<15} {often:<7} {} ago",
+            text::fit(&caller.username, 20),
+            caller.address.to_string(),
+            caller.last.age(cx.clock.now)
+        )
+    };
+    let lines: Vec<String> = state.callers.iter().map(line).collect();
+    if lines.is_empty() {
+        cx.say(Tone::Plain, "Nobody has called with a retired key.");
+        return Vec::new();
+    }
+    cx.open(Kind::Report(Report {
+        title: "Who still calls with a retired key".to_owned(),
+        lines,
+        scroll: 0,
+    }));
+    Vec::new()
+}
+
 /// Takes the news in. The cursor stays on its line, unless it is on the first: then it follows what comes.
 pub fn take(state: &mut State, news: News, cx: &Cx) {
     state.figures = news.figures;
+    if let Some(callers) = news.callers {
+        state.callers = callers;
+    }
     state.dropped = state.dropped.saturating_add(news.dropped);
     let wanted = state.browse.filter().to_lowercase();
     let mut came = 0;

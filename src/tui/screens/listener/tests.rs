@@ -82,6 +82,7 @@ fn hear(model: &mut Model, ticket: Ticket, calls: Vec<Call>) {
         calls,
         dropped: 0,
         figures: figures(),
+        callers: None,
     };
     send(model, Top::Listener(Message::Heard { ticket, news }));
 }
@@ -328,6 +329,7 @@ fn what_came_too_fast_is_counted() {
                 doubt: Some("our triggers are not there".to_owned()),
                 ..figures()
             },
+            callers: None,
         };
         send(&mut model, Top::Listener(Message::Heard { ticket, news }));
     }
@@ -375,4 +377,37 @@ fn what_is_listed_is_exported() {
         lines[2],
         "2026-03-01T14:01:04Z,2026-03-01T14:01:05Z,2,10.2.0.44,GET,/auth,401,,1250,retired: alice.w,0123456789abcdef"
     );
+}
+
+#[test]
+fn who_still_calls_is_listed_once_somebody_does() {
+    let (mut model, ticket) = up(100, 30);
+    assert_eq!(press(&mut model, "w"), []);
+    assert!(!screen(&model).contains("still calls"));
+    let caller = |name: &str, last: u8, times: u64, minutes: i64| Caller {
+        username: name.into(),
+        address: [10, 2, 0, last].into(),
+        times,
+        last: Moment::from_unix_micros(
+            crate::tui::testing::now().unix_micros() - minutes * 60_000_000,
+        ),
+    };
+    let news = News {
+        calls: vec![retired(5, 14)],
+        dropped: 0,
+        figures: figures(),
+        callers: Some(vec![
+            caller("alice.w", 44, 1_014, 0),
+            caller("da\u{202e}ve", 7, 1, 3),
+        ]),
+    };
+    send(&mut model, Top::Listener(Message::Heard { ticket, news }));
+    assert!(screen(&model).contains("w who still calls"));
+    press(&mut model, "w");
+    insta::assert_snapshot!("callers_100x30", screen(&model));
+    press(&mut model, "Esc");
+    // Until somebody else does, they stay.
+    hear(&mut model, ticket, calls());
+    press(&mut model, "w");
+    assert!(screen(&model).contains("10.2.0.44"));
 }

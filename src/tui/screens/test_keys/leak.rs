@@ -35,8 +35,11 @@ pub struct State {
     /// Keys that were changed since they were asked about: what was said of them holds no longer.
     changed: HashSet<Fingerprint>,
     browse: Browse,
-    /// Lines read so far.
+    /// Lines read so far, and those of them that were pasted.
     lines: u64,
+    pasted: u64,
+    /// The number by which the case was opened: its file knows more keys than are here.
+    opened: Option<i64>,
     /// How many look like keys and are none.
     others: usize,
     /// What was read, in words.
@@ -199,15 +202,18 @@ impl State {
         let known: Vec<Sighting> = self
             .findings()
             .iter()
+            // Of the others there is no key to ask about.
+            .filter(|finding| finding.kept.is_none())
             .map(|finding| finding.sighting.clone())
             .collect();
         let case = self.case.as_ref();
+        let kept = case.filter(|case| case.saved == Saved::Yes);
         let reading = Reading {
             known,
-            case: case
-                .filter(|case| case.saved == Saved::Yes)
-                .map(|case| case.number),
+            case: self.opened.or(kept.map(|case| case.number)),
+            whole: self.opened.is_some(),
             lines: self.lines,
+            pasted: self.pasted,
             source,
             input,
         };
@@ -231,6 +237,26 @@ impl State {
 /// Reads a text that was pasted, beside what is listed already.
 pub fn read_text(leak: &mut Option<Box<State>>, text: Sealed, cx: &mut Cx) -> Vec<Effect> {
     read(leak, "pasted text", Input::Pasted(text.into_secret()), cx)
+}
+
+/// Opens the case of this number, whose keys are not there any more.
+pub fn reopen(leak: &mut Option<Box<State>>, number: i64, cx: &mut Cx) -> Vec<Effect> {
+    if cx.place.is_none() {
+        cx.say(Tone::Bad, "Not connected yet; no case can be opened.");
+        return Vec::new();
+    }
+    if let Some(state) = leak {
+        let badge = state.badge();
+        cx.say(
+            Tone::Bad,
+            format!("Here is {badge}; Esc clears it, then :leak {number} opens the other."),
+        );
+        return Vec::new();
+    }
+    cx.notice = None;
+    let state = leak.get_or_insert_default();
+    state.opened = Some(number);
+    state.ask(None, String::new(), Manner::Loud, cx)
 }
 
 /// Asks which file.
@@ -405,6 +431,7 @@ fn take(state: &mut State, read: Read, cx: &mut Cx) {
         case,
         excerpts,
         lines,
+        pasted,
         others,
     } = read;
     let known: HashSet<Fingerprint> = state
@@ -415,6 +442,7 @@ fn take(state: &mut State, read: Read, cx: &mut Cx) {
     let first = state.case.is_none();
     let read_now = lines > state.lines;
     state.lines = lines;
+    state.pasted = pasted;
     state.source.clone_from(&case.source);
     state.changed.clear();
     if read_now {

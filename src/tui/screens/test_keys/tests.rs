@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use super::*;
+use crate::domain::moment::Moment;
+use crate::domain::retired::{KeyDigest, Kind, Retired};
 use crate::domain::secret::Secret;
-use crate::domain::token::CoveredKey;
+use crate::domain::token::{CoveredKey, Fingerprint, KeyStart};
 use crate::ops::UserDetail;
 use crate::tui::effect::Question;
 use crate::tui::message::Message as Top;
 use crate::tui::model::Model;
 use crate::tui::screens::{ScreenId, users};
-use crate::tui::testing::{dev, press, row, screen, send, send_after, settled, ticket};
+use crate::tui::testing::{dev, now, press, row, screen, send, send_after, settled, ticket};
 
 const KEY: &str = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
 
@@ -27,6 +29,7 @@ fn detail() -> UserDetail {
         row,
         groups,
         permissions: 0,
+        graces: Vec::new(),
     }
 }
 
@@ -102,6 +105,36 @@ fn each_verdict_has_its_words_at_each_width() {
     insta::assert_snapshot!("inert_100x30", screen(&inert));
     let unknown_60 = tested(60, 20, unknown(&key()));
     insta::assert_snapshot!("unknown_60x20", screen(&unknown_60));
+    let retired = tested(100, 30, retired(None));
+    insta::assert_snapshot!("retired_100x30", screen(&retired));
+}
+
+/// Forty days ago by carol, for leak 7.
+fn retired(grace_until: Option<Moment>) -> Verdict {
+    Verdict::Retired(Box::new(Retired {
+        fingerprint: Fingerprint::of(&key()),
+        digest: KeyDigest::from_bytes([0; 32]),
+        kind: Kind::Drf,
+        start: KeyStart::of(KEY),
+        user_id: "17".to_owned(),
+        username: Some("alice.w".to_owned()),
+        retired: now().minus_days(40),
+        by: "carol@ops1".to_owned(),
+        verb: "regenerate".to_owned(),
+        leak: Some(7),
+        told: None,
+        grace_until,
+    }))
+}
+
+#[test]
+fn a_key_in_its_grace_says_until_when_it_works() {
+    let until = Moment::now().plus_hours(24);
+    let model = tested(100, 30, retired(Some(until)));
+    let said = screen(&model);
+    let works = format!("works here until {}", until.minute_utc());
+    assert!(said.contains(&works), "{said}");
+    assert!(said.contains("→ 200"), "{said}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn verdict(state: &State, tested: &Tested, cx: &Cx, columns: usize) -> Vec<Line<
     let tried = &tested.tried;
     let role = match &tried.verdict {
         Verdict::Live(_) => Role::Good,
-        Verdict::Inert(_) => Role::Warn,
+        Verdict::Inert(_) | Verdict::Retired(_) => Role::Warn,
         Verdict::Unknown { .. } => Role::Bad,
     };
     let word = tried.verdict.word();
@@ -152,6 +152,16 @@ fn facts(verdict: &Verdict, state: &State, cx: &Cx) -> Vec<String> {
             let mut facts = owned(detail);
             facts.insert(1, "the user is off".to_owned());
             facts
+        }
+        Verdict::Retired(retired) => {
+            let whose = retired.username.as_ref().map_or_else(
+                || format!("the user with id {}", text::fit(&retired.user_id, 40)),
+                |name| text::fit(name, 40),
+            );
+            vec![
+                format!("{} key of {whose}", retired.kind.word()),
+                retired.story(cx.clock.now),
+            ]
         }
         Verdict::Unknown { checksum, .. } => {
             let mut facts = vec![format!("not a key of {}", text::safe(cx.place_name()))];

@@ -1,12 +1,14 @@
 //! Changes asked for on the Users screen: the plan in a dialog, the deed, and what came of it.
 
+use std::time::Duration;
+
 use crate::domain::token::Origin;
 use crate::domain::user::UserRow;
 use crate::ops::{Aim, Change, Changed, Error, ManyReport};
 use crate::text;
 use crate::tui::effect::{Deed, Effect, Ticket};
 use crate::tui::message::Message as Top;
-use crate::tui::modal::{Confirm, Keys, KeysOf, Kind, Need, Report};
+use crate::tui::modal::{Confirm, Keys, KeysOf, Kind, Need, Report, Way, Ways};
 use crate::tui::model::{Cx, Manner, Tone};
 use crate::tui::shell::quoted;
 
@@ -208,7 +210,14 @@ pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confi
         };
         about.push(format!("{left_out} more are marked but {why}."));
     }
-    about.push(words.means.to_owned());
+    let ways = match hit {
+        [row] if change == Change::Regenerate => graces(row, cx),
+        _ => None,
+    };
+    // Else each of them has its own.
+    if ways.is_none() {
+        about.push(words.means.to_owned());
+    }
     let whom = if hit.len() > 1 {
         hit.iter().map(|row| line_of(row)).collect()
     } else {
@@ -219,11 +228,49 @@ pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confi
         about,
         whom,
         same_as: cx.same_as(&names(words.command, hit)),
+        ways,
         verb: change.verb().word(),
         need: Need::of(cx, hit.len()),
         scroll: 0,
         then: Box::new(Top::Users(Message::Change(change, aims))),
     }
+}
+
+/// So long an old key can go on at our listener, as a person and as the command line call it.
+const GRACES: [(&str, &str, Duration); 3] = [
+    ("1 h", "1h", Duration::from_hours(1)),
+    ("24 h", "24h", Duration::from_hours(24)),
+    ("7 d", "7d", Duration::from_hours(7 * 24)),
+];
+
+/// Without a grace or with one, where there can be one.
+fn graces(row: &UserRow, cx: &Cx) -> Option<Ways> {
+    if !cx.place.as_ref().is_some_and(|place| place.takes_grace) {
+        return None;
+    }
+    let words = words(Change::Regenerate);
+    let command = names(words.command, &[row]);
+    let aim = Aim::from(row);
+    let none = Way {
+        label: "none",
+        means: words.means.to_owned(),
+        same_as: cx.same_as(&command),
+        then: Top::Users(Message::Change(Change::Regenerate, vec![aim.clone()])),
+    };
+    let some = GRACES.map(|(label, flag, grace)| Way {
+        label,
+        means: format!(
+            "Callers of our listener can use the old key for {label} more. Django itself takes the new key only: to it \
+             the old one is gone at once."
+        ),
+        same_as: cx.same_as(&format!("{command} --grace {flag}")),
+        then: Top::Users(Message::Grace(aim.clone(), grace)),
+    });
+    Some(Ways {
+        name: "Grace",
+        all: std::iter::once(none).chain(some).collect(),
+        at: 0,
+    })
 }
 
 /// `drf 9944b091…   SUPERUSER   staff`.
@@ -281,6 +328,14 @@ pub fn change(change: Change, aims: Vec<Aim>, cx: &mut Cx) -> Vec<Effect> {
             effects
         }
     }
+}
+
+/// A new key, beside which our listener takes the old one for a while.
+pub fn grace(aim: Aim, grace: Duration, cx: &mut Cx) -> Vec<Effect> {
+    if !allowed(Change::Regenerate, cx) {
+        return Vec::new();
+    }
+    cx.begin(Deed::Grace(aim, grace))
 }
 
 pub fn changed(

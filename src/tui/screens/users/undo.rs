@@ -69,6 +69,7 @@ pub fn ask(cx: &mut Cx) -> Vec<Effect> {
         ],
         whom: Vec::new(),
         same_as: String::new(),
+        ways: None,
         verb: "give it back",
         need: Need::of(cx, 1),
         scroll: 0,

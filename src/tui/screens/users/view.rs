@@ -323,6 +323,13 @@ fn details(state: &State, row: &UserRow, cx: &Cx, columns: usize) -> Vec<Line<'s
             .as_ref()
             .map(|token| ("Made", both(token.created))),
     );
+    for (start, until) in known.map_or(&[][..], |known| &known.graces) {
+        let (start, until) = (text::safe(start.as_str()), until.minute_utc());
+        facts.push((
+            "Grace",
+            format!("old key {start}… works here until {until}"),
+        ));
+    }
     facts.push((
         "Login",
         user.last_login.map_or_else(|| "never".to_owned(), both),

@@ -192,6 +192,7 @@ fn confirm(hit: &Hit, deed: What, cx: &Cx) -> Confirm {
             })
             .collect(),
         same_as: cx.same_as(&format!("leak scan {flag}")),
+        ways: None,
         verb: deed.verb().word(),
         need: Need::of(cx, many),
         scroll: 0,

@@ -30,15 +30,13 @@ fn finding(line: u64, start: &str, verdict: Verdict, owner: Option<User>) -> Fin
             kind: Shaped::Drf,
             shape: Shape::Whole,
             context: Context::Header,
-            lines: Lines {
-                first: vec![line],
-                times: 1,
-            },
+            lines: Lines::of(line.into()),
         },
         chosen: verdict.is_live(),
         verdict,
         owner,
         told: None,
+        kept: None,
     }
 }
 
@@ -83,7 +81,7 @@ fn findings() -> Vec<Finding> {
         Verdict::Live(holder(alice.clone())),
         Some(alice.clone()),
     );
-    live.sighting.lines.first.push(14);
+    live.sighting.lines.first.push(14.into());
     let mut of_bot = holder(bot.clone());
     of_bot.groups = 2;
     let mut checked = finding(14, "twd_7Hq2", Verdict::Live(of_bot), Some(bot));
@@ -144,6 +142,7 @@ fn tell_read(model: &mut Model, effects: &[Effect], findings: Vec<Finding>) -> V
         excerpts: excerpts.collect(),
         case: case(findings),
         lines: 41,
+        pasted: 41,
         others: 3,
     });
     send(model, top(Message::Read { ticket, outcome }))
@@ -362,8 +361,11 @@ fn a_report_is_written_to_a_file_once_the_case_is_kept() {
     let Some((ticket, Deed::Report(asked, Format::Markdown))) = deed(&effects) else {
         panic!("{effects:?}")
     };
-    let text = asked.report("dev", now(), Format::Markdown).unwrap();
-    let (format, outcome) = (Format::Markdown, Ok((asked.clone(), text)));
+    // It is kept before its report is written.
+    let mut kept = asked.clone();
+    kept.saved = Saved::Yes;
+    let text = kept.report("dev", now(), Format::Markdown).unwrap();
+    let (format, outcome) = (Format::Markdown, Ok((kept, text)));
     let effects = send(
         &mut model,
         top(Message::Reported {
@@ -489,10 +491,63 @@ fn a_retired_key_that_the_listener_still_takes_is_told_as_such() {
         key.grace_until = Some(until);
         past.verdict = Verdict::Retired(key.clone());
         let detail = past.detail(now(), "prod");
-        assert_eq!(
-            detail.contains("the listener takes it until 20"),
-            told,
-            "{detail}"
-        );
+        assert_eq!(detail.contains("works here until 20"), told, "{detail}");
+    }
+}
+
+#[test]
+fn a_case_is_opened_by_its_number() {
+    let mut model = settled(100, 30, dev());
+    let effects = press(&mut model, ": l e a k Space 8 Enter");
+    assert_eq!(model.screen, ScreenId::TestKeys);
+    let asked = reading(&effects).unwrap();
+    assert_eq!((asked.case, asked.whole), (Some(8), true));
+    let mut kept = findings();
+    for finding in &mut kept {
+        finding.kept = Some(KeyDigest::from_bytes([1; 32]));
+    }
+    let opened = |effects: &[Effect], findings: Vec<Finding>| {
+        let mut case = case(findings);
+        case.saved = Saved::Yes;
+        let outcome = Ok(Read {
+            case,
+            excerpts: HashMap::new(),
+            lines: 0,
+            pasted: 0,
+            others: 0,
+        });
+        top(Message::Read {
+            ticket: ticket(effects, Slot::Leak),
+            outcome,
+        })
+    };
+    let message = opened(&effects, kept.clone());
+    send(&mut model, message);
+    insta::assert_snapshot!("opened_100x30", screen(&model));
+    // Asked again there is no key to ask with: the case is opened again.
+    let effects = press(&mut model, "Ctrl-r");
+    let asked = reading(&effects).unwrap();
+    assert_eq!((asked.case, asked.whole), (Some(8), true));
+    assert!(asked.known.is_empty());
+    let message = opened(&effects, kept);
+    send(&mut model, message);
+    // Another one comes when this one is gone.
+    assert_eq!(press(&mut model, ": l e a k Space 9 Enter"), []);
+    assert!(screen(&model).contains("Here is leak 8; Esc clears it"));
+    press(&mut model, "Esc");
+    let effects = press(&mut model, ": l e a k Space 9 Enter");
+    let outcome = Err(Error::NotFound("no leak 9 is kept here".to_owned()));
+    let ticket = ticket(&effects, Slot::Leak);
+    send(&mut model, top(Message::Read { ticket, outcome }));
+    let seen = screen(&model);
+    assert!(seen.contains("no leak 9 is kept here"), "{seen}");
+    assert!(seen.contains("Paste a key, a header or a log"), "{seen}");
+    for wrong in [
+        ": l e a k Enter",
+        ": l e a k Space x Enter",
+        ": l e a k Space 0 Enter",
+    ] {
+        press(&mut model, "Esc");
+        assert_eq!(press(&mut model, wrong), [], "{wrong}");
     }
 }

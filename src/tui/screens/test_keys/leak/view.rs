@@ -75,6 +75,18 @@ fn source(state: &State, cx: &Cx) -> String {
         };
         return said.to_owned();
     }
+    if let Some(number) = state.opened
+        && state.lines == 0
+    {
+        let case = state.case.as_ref();
+        let opened = case.map_or_else(String::new, |case| {
+            format!(", of {} by {}", case.opened.minute_utc(), case.by)
+        });
+        return format!(
+            "Leak {number}{opened}: {}. No key is kept of it; paste again to add.",
+            state.source
+        );
+    }
     let mut source = state.source.clone();
     if let Some(first) = source.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -207,7 +219,8 @@ fn cell(column: &Column, state: &State, finding: &Finding, cx: &Cx) -> Cell {
 
 fn line_of(finding: &Finding) -> String {
     let lines = &finding.sighting.lines;
-    let first = lines.first.first().map_or_else(String::new, u64::to_string);
+    let first = lines.first.first();
+    let first = first.map_or_else(String::new, |line| line.number.to_string());
     match lines.first.len() {
         0 | 1 => first,
         _ => format!("{first}+"),
@@ -293,7 +306,7 @@ pub fn whole(state: &State, finding: &Finding, cx: &Cx) -> Vec<String> {
     });
     fact("Ends", ends);
     let lines = &finding.sighting.lines;
-    let listed: Vec<String> = lines.first.iter().map(u64::to_string).collect();
+    let listed: Vec<String> = lines.first.iter().map(ToString::to_string).collect();
     let times = match lines.times {
         1 => String::new(),
         times => format!(" ({} times in all)", grouped(times)),

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::domain::scan::{Candidate, Shape};
+use crate::domain::scan::Shape;
+use crate::domain::token::DrfKey;
 
 /// A number for a text that was found. It does not tell the text, and is another one in each run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +17,12 @@ pub enum Known {
     /// It is no key.
     No,
     /// It is or was one: told about last in the file of this number; where it is among the findings that are kept.
-    Yes { file: usize, finding: Option<usize> },
+    Yes {
+        /// Of this number.
+        file: usize,
+        /// In this place.
+        finding: Option<usize>,
+    },
 }
 
 /// The memory.
@@ -34,19 +40,15 @@ impl Memory {
     /// So many keys are remembered.
     const MOST_KEYS: usize = 100_000;
 
-    pub fn new() -> Self {
-        Self {
-            hasher: RandomState::new(),
-            none: vec![0; Self::PLACES],
-            keys: HashMap::new(),
-        }
+    /// The number of this text in this memory.
+    #[must_use]
+    pub fn mark(&self, key: &DrfKey, shape: Shape) -> Mark {
+        let whole = shape == Shape::Whole;
+        Mark(self.hasher.hash_one((key.expose(), whole)).max(1))
     }
 
-    pub fn mark(&self, candidate: &Candidate) -> Mark {
-        let whole = candidate.shape == Shape::Whole;
-        Mark(self.hasher.hash_one((candidate.key.expose(), whole)).max(1))
-    }
-
+    /// What is known of it.
+    #[must_use]
     pub fn get(&self, mark: Mark) -> Option<Known> {
         if self.none[Self::place(mark)] == mark.0 {
             return Some(Known::No);
@@ -55,6 +57,7 @@ impl Memory {
         Some(Known::Yes { file, finding })
     }
 
+    /// Remembers it.
     pub fn set(&mut self, mark: Mark, known: Known) {
         match known {
             Known::No => self.none[Self::place(mark)] = mark.0,
@@ -71,13 +74,23 @@ impl Memory {
     }
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            none: vec![0; Self::PLACES],
+            keys: HashMap::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_forgotten_is_unknown_and_never_another() {
-        let mut memory = Memory::new();
+        let mut memory = Memory::default();
         for number in 1..3_000_000 {
             memory.set(Mark(number), Known::No);
         }
