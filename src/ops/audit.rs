@@ -44,6 +44,7 @@ impl AuditQuery {
             let leak = entry
                 .for_leak
                 .map_or_else(String::new, |leak| format!("leak {leak}"));
+            let session = entry.session.as_deref().unwrap_or_default();
             ![
                 entry.what.word(),
                 &entry.whom,
@@ -51,6 +52,7 @@ impl AuditQuery {
                 &actor,
                 key,
                 &leak,
+                session,
             ]
             .iter()
             .any(|column| column.to_lowercase().contains(&text))

@@ -126,6 +126,7 @@ impl Migration {
             key: None,
             for_leak: None,
             result,
+            session: None,
         }
     }
 }

@@ -298,6 +298,7 @@ impl Ops {
             key: key.map(|key| key.as_str().to_owned()),
             for_leak: self.leak,
             result: result.into(),
+            session: None,
         }
     }
 }

@@ -314,6 +314,7 @@ mod tests {
             key: Some("9944b091".into()),
             for_leak: None,
             result: "done".into(),
+            session: None,
         }
     }
 
