@@ -72,13 +72,15 @@ BEGIN
         RETURN NULL;
     END IF;
     -- A line of this transaction is one that waits for its place, since nobody else's is seen before it has one; or one
-    -- that has got it just now. It names the owner, or the key where the owner had no name.
+    -- that has got it just now. It names the owner, or the key where the owner had no name; of a short key it may say more
+    -- than is kept here.
     IF EXISTS (SELECT FROM tokenward.audit a
-                WHERE a.whom = name AND a.what = ANY (verbs) AND (a.key IS NULL OR a.key = NEW.start)
+                WHERE a.whom = name AND a.what = ANY (verbs) AND (a.key IS NULL OR starts_with(a.key, NEW.start))
                   AND (a.id < 0 AND a.hash IS NULL AND a.prev IS NULL OR a.xmin = pg_current_xact_id()::xid))
        OR NEW.username IS NULL AND
           EXISTS (SELECT FROM tokenward.audit a
-                   WHERE a.id < 0 AND a.hash IS NULL AND a.prev IS NULL AND a.what = ANY (verbs) AND a.key = NEW.start)
+                   WHERE a.id < 0 AND a.hash IS NULL AND a.prev IS NULL AND a.what = ANY (verbs)
+                     AND starts_with(a.key, NEW.start))
     THEN
         RETURN NULL;
     END IF;
