@@ -286,3 +286,25 @@ pub async fn find_head(conn: &mut Conn) -> Result<Option<(i64, Hash)>, Error> {
         .optional()?;
     Ok(row.and_then(|(last, hash)| Some((last, hash_of(hash)?))))
 }
+
+/// Finds what Postgres calls this server, which tells it from any other whatever name it is reached by: the number of a
+/// transaction means something only there. Empty where the role may not ask.
+///
+/// # Errors
+/// When the database is away.
+pub async fn find_server(conn: &mut Conn) -> Result<String, Error> {
+    // The catalogue's functions are no tables of ours. Refused within a change, the question would end it.
+    let may: bool = diesel::select(diesel::dsl::sql::<Bool>(
+        "has_function_privilege('pg_control_system()', 'EXECUTE')",
+    ))
+    .get_result(conn)
+    .await?;
+    if !may {
+        return Ok(String::new());
+    }
+    Ok(diesel::select(diesel::dsl::sql::<Text>(
+        "(SELECT system_identifier::text FROM pg_control_system())",
+    ))
+    .get_result(conn)
+    .await?)
+}
