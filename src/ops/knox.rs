@@ -94,8 +94,11 @@ impl Ops {
             other => other?,
         }
         self.note_login(work.tx(), account, now).await?;
-        self.finish(work, &account.username, Some(&key.start()))
-            .await?;
+        let start = key.start();
+        self.finish(work, &account.username, Some(&start)).await?;
+        let whom = (account.username.as_str(), account.id);
+        self.run_knox_hook(Verb::Login, whom, Some(start), Some(&key))
+            .await;
         Ok(KnoxIssued { key, expiry })
     }
 
@@ -114,7 +117,10 @@ impl Ops {
         let start = KeyStart::of(&token_key);
         let done = self.finish(work, &name, Some(&start)).await;
         self.forget(user);
-        done
+        done?;
+        self.run_knox_hook(Verb::Logout, (&name, user), Some(start), None)
+            .await;
+        Ok(())
     }
 
     /// Deletes all of a user's tokens (`knox.views.LogoutAllView`).
@@ -131,7 +137,10 @@ impl Ops {
         let name = self.name_of(work.tx(), user).await?;
         let done = self.finish(work, &name, None).await;
         self.forget(user);
-        done
+        done?;
+        self.run_knox_hook(Verb::Logoutall, (&name, user), None, None)
+            .await;
+        Ok(())
     }
 
     /// Says why tokens of knox may not be deleted.
