@@ -51,8 +51,8 @@ const BEFORE: usize = 10;
 /// How often new lines are looked for.
 const BEAT: Duration = Duration::from_secs(1);
 
-const HEADER: [&str; 8] = [
-    "WHEN", "WHO", "DATABASE", "WHAT", "WHOM", "KEY", "FOR", "RESULT",
+const HEADER: [&str; 9] = [
+    "WHEN", "WHO", "DATABASE", "WHAT", "WHOM", "KEY", "FOR", "SESSION", "RESULT",
 ];
 
 #[derive(Debug, Serialize)]
@@ -68,6 +68,8 @@ struct EntryJson<'a> {
     key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     for_leak: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
     result: &'a str,
 }
 
@@ -178,6 +180,7 @@ fn json(entry: &Entry) -> EntryJson<'_> {
         whom: &entry.whom,
         key: covered(entry),
         for_leak: entry.for_leak,
+        session: entry.session.as_deref(),
         result: &entry.result,
     }
 }
@@ -192,6 +195,7 @@ fn cells(entry: &Entry) -> Vec<Cell> {
         dash(&entry.whom),
         covered(entry).unwrap_or_else(|| "-".to_owned()),
         entry.reason().unwrap_or_else(|| "-".to_owned()),
+        dash(entry.session.as_deref().unwrap_or_default()),
         entry.result.clone(),
     ]
     .into_iter()

@@ -1,4 +1,4 @@
-//! `[hooks]`: the command that is run after a change of a token.
+//! `[hooks]`: the command that is run after a change.
 
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 //! Every query on `tokenward.audit`, and what tells its triggers who makes a change. A line gets its place in the chain and
 //! its hash from the database, when its transaction commits.
 
+use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Bool, Nullable, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::rows::Instant;
@@ -117,6 +118,9 @@ pub struct Wanted<'a> {
 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn lines() -> _ {
+    // Read so, it is none where an older release made the table without.
+    let session: SqlLiteral<Nullable<Text>> =
+        diesel::dsl::sql::<Nullable<Text>>("to_jsonb(audit) ->> 'session'");
     audit::table.select((
         (
             audit::id,
@@ -134,6 +138,7 @@ fn lines() -> _ {
             audit::result,
             audit::prev,
             audit::hash,
+            session,
         ),
     ))
 }
@@ -148,6 +153,7 @@ type Row = (
         String,
         Option<Vec<u8>>,
         Option<Vec<u8>>,
+        Option<String>,
     ),
 );
 
@@ -169,7 +175,8 @@ pub async fn load_entries(conn: &mut Conn, wanted: &Wanted<'_>) -> Result<Vec<En
         query = query.filter(
             diesel::dsl::sql::<Bool>(
                 "strpos(lower(concat_ws(E'\\n', replace(what, '_', ' '), whom, result, key, \
-                 coalesce(operator, os_user) || '@' || host, 'leak ' || for_leak)), lower(",
+                 coalesce(operator, os_user) || '@' || host, 'leak ' || for_leak, \
+                 to_jsonb(audit) ->> 'session')), lower(",
             )
             .bind::<Text, _>(text)
             .sql(")) > 0"),
@@ -184,7 +191,7 @@ pub async fn load_entries(conn: &mut Conn, wanted: &Wanted<'_>) -> Result<Vec<En
 }
 
 fn entry(
-    ((id, at, os_user, host, operator, database), (what, whom, key, for_leak, result, ..)): Row,
+    ((id, at, os_user, host, operator, database), (what, whom, key, for_leak, result, .., session)): Row,
 ) -> Option<Entry> {
     Some(Entry {
         id: Some(id),
@@ -200,6 +207,7 @@ fn entry(
         key,
         for_leak,
         result,
+        session,
     })
 }
 
@@ -241,7 +249,7 @@ pub async fn load_chain(
 fn line(
     (
         (id, at, os_user, host, operator, database),
-        (what, whom, key, for_leak, result, prev, hash),
+        (what, whom, key, for_leak, result, prev, hash, session),
     ): Row,
 ) -> Line {
     Line {
@@ -256,6 +264,7 @@ fn line(
         key,
         for_leak,
         result,
+        session,
         prev: prev.and_then(hash_of),
         hash: hash.and_then(hash_of),
     }
@@ -276,4 +285,26 @@ pub async fn find_head(conn: &mut Conn) -> Result<Option<(i64, Hash)>, Error> {
         .await
         .optional()?;
     Ok(row.and_then(|(last, hash)| Some((last, hash_of(hash)?))))
+}
+
+/// Finds what Postgres calls this server, which tells it from any other whatever name it is reached by: the number of a
+/// transaction means something only there. Empty where the role may not ask.
+///
+/// # Errors
+/// When the database is away.
+pub async fn find_server(conn: &mut Conn) -> Result<String, Error> {
+    // The catalogue's functions are no tables of ours. Refused within a change, the question would end it.
+    let may: bool = diesel::select(diesel::dsl::sql::<Bool>(
+        "has_function_privilege('pg_control_system()', 'EXECUTE')",
+    ))
+    .get_result(conn)
+    .await?;
+    if !may {
+        return Ok(String::new());
+    }
+    Ok(diesel::select(diesel::dsl::sql::<Text>(
+        "(SELECT system_identifier::text FROM pg_control_system())",
+    ))
+    .get_result(conn)
+    .await?)
 }

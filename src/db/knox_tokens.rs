@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use diesel::dsl::exists;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
@@ -191,6 +191,58 @@ pub async fn load_by_digests(
     let query = held().filter(knox_authtoken::digest.eq_any(digests));
     let rows: Vec<HeldRow> = site.query(query).load(conn).await?;
     Ok(rows.into_iter().map(Held::from).collect())
+}
+
+/// Loads tokens of superusers behind the one of `after` that a site should not have: of those who may log in, such as never
+/// end; of those who are off, any that has not ended. At most `limit`, in the order of their digests as the column has
+/// them, which come along.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_risky(
+    conn: &mut Conn,
+    site: &Site,
+    after: &str,
+    now: Moment,
+    limit: i64,
+) -> Result<Vec<(String, Held)>, Error> {
+    let ends_later = knox_authtoken::expiry.gt(Instant(now)).assume_not_null();
+    let query = held()
+        .filter(auth_user::is_superuser)
+        .filter(
+            knox_authtoken::expiry
+                .is_null()
+                .or(not(auth_user::is_active).and(ends_later)),
+        )
+        .filter(knox_authtoken::digest.gt(after))
+        .order_by(knox_authtoken::digest)
+        .limit(limit);
+    let rows: Vec<HeldRow> = site.query(query).load(conn).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.0.clone(), Held::from(row)))
+        .collect())
+}
+
+/// Loads the digests of tokens that have not ended, behind `after` in the column's own order, at most `limit`.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn load_live_digests(
+    conn: &mut Conn,
+    after: &str,
+    now: Moment,
+    limit: i64,
+) -> Result<Vec<String>, Error> {
+    let ends_later = knox_authtoken::expiry.gt(Instant(now)).assume_not_null();
+    Ok(knox_authtoken::table
+        .select(knox_authtoken::digest)
+        .filter(knox_authtoken::expiry.is_null().or(ends_later))
+        .filter(knox_authtoken::digest.gt(after))
+        .order_by(knox_authtoken::digest)
+        .limit(limit)
+        .load(conn)
+        .await?)
 }
 
 /// Loads tokens whose key may begin with `start`, at most `limit`: of a key the database knows 15 characters.

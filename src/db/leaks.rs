@@ -147,6 +147,20 @@ fn arrays(seen: &[Seen]) -> (Vec<UserId>, Vec<&[u8]>) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransactionId(String);
 
+impl TransactionId {
+    /// As it was kept.
+    #[must_use]
+    pub const fn kept(text: String) -> Self {
+        Self(text)
+    }
+
+    /// To be kept.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {

@@ -155,6 +155,9 @@ pub struct Entry {
     pub for_leak: Option<i64>,
     /// `done`, or why not.
     pub result: String,
+    /// The database's role that wrote the line, as the database itself says, whoever the line names; none in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 impl Entry {

@@ -2,6 +2,8 @@
 //! kept by its own triggers; else a local file. Either is a chain of lines, which is checked here.
 
 mod file;
+mod pending;
+mod settle;
 
 use super::{Error, Ops};
 use crate::db::audit as table;
@@ -13,6 +15,8 @@ use crate::domain::moment::Moment;
 
 pub use file::AuditLog;
 pub(super) use file::{Held, OpenAudit};
+pub(super) use pending::{Mark, Pending};
+pub(super) use settle::{append, blocking};
 
 /// Which entries to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +48,7 @@ impl AuditQuery {
             let leak = entry
                 .for_leak
                 .map_or_else(String::new, |leak| format!("leak {leak}"));
+            let session = entry.session.as_deref().unwrap_or_default();
             ![
                 entry.what.word(),
                 &entry.whom,
@@ -51,6 +56,7 @@ impl AuditQuery {
                 &actor,
                 key,
                 &leak,
+                session,
             ]
             .iter()
             .any(|column| column.to_lowercase().contains(&text))
@@ -120,11 +126,11 @@ impl Ops {
             let work = table::load_entries(&mut conn, &wanted);
             return Ok(self.db().obey(&self.cancel, stop, work).await?);
         }
+        self.settle_audit().await;
         let mut query = query.clone();
         query.database = Some(self.place().name.clone());
         let audit = self.inner.audit.clone();
-        let read = tokio::task::spawn_blocking(move || audit.read(&query)).await;
-        read.map_err(|error| Error::Internal(format!("reading the audit failed: {error}")))?
+        blocking(move || audit.read(&query)).await?
     }
 
     /// Checks whether each line of the audit is as it was written, and whether `sought`, a last hash that somebody kept, is
@@ -134,10 +140,9 @@ impl Ops {
     /// When it cannot be read. What is wrong with the lines is told in the answer.
     pub async fn check_audit(&self, sought: Option<Hash>) -> Result<AuditCheck, Error> {
         if !self.has_shared_audit() {
+            self.settle_audit().await;
             let audit = self.inner.audit.clone();
-            let read = tokio::task::spawn_blocking(move || audit.check(sought)).await;
-            return read
-                .map_err(|error| Error::Internal(format!("reading the audit failed: {error}")))?;
+            return blocking(move || audit.check(sought)).await?;
         }
         let mut tx = self.db().begin().await?;
         table::hold_still(tx.conn()).await?;
@@ -178,6 +183,15 @@ pub(in crate::ops) enum Unwritten {
 }
 
 impl Unwritten {
+    /// It is about a deed of somebody else.
+    pub(in crate::ops) fn alone(self) -> Error {
+        match self {
+            Self::Unopened(error) => error,
+            Self::File(why) => Error::Internal(why),
+            Self::Table(error) => Error::Internal(refused(&error.into())),
+        }
+    }
+
     /// The deed is done all the same.
     pub(in crate::ops) fn after(self, verb: Verb) -> Error {
         let why = match self {

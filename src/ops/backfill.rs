@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::hooks::Counts as Told;
 use super::{Change, Control, Error, Mode, Ops, Progress};
 use crate::db::backfill::{Reached, insert_tokens, load_next};
 use crate::db::{self, Stop, users};
@@ -128,6 +129,19 @@ impl Ops {
             };
             let line = self.entry(Verb::Backfill, "", None, result);
             let written = self.write_down(&[line]).await;
+            let ended = match &outcome {
+                Ok(Ended::Complete) => "done",
+                Ok(Ended::Stopped) => "stopped",
+                Err(_) => "failed",
+            };
+            if done > 0 {
+                self.run_backfill_hook(Told {
+                    made: done,
+                    already,
+                    ended,
+                })
+                .await;
+            }
             if outcome.is_ok() {
                 written.map_err(|missing| missing.after(Verb::Backfill))?;
             }

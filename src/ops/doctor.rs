@@ -1,6 +1,7 @@
 //! What is unhealthy in a database: keys that can be guessed, that outlived their owners' work, that stand where others
 //! read them, and an index that is missing. Looks only; each finding names what mends it. The command line's `doctor` asks.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Error, Ops, Reach, UsersQuery};
@@ -9,11 +10,12 @@ use crate::db::doctor::{self, AdminLog, Logged};
 use crate::domain::filter::{Filter, Test, Word};
 use crate::domain::moment::Moment;
 use crate::domain::page::{Sort, Start};
-use crate::domain::token::{CoveredKey, Fingerprint};
+use crate::domain::token::{CoveredKey, Fingerprint, KeyStart};
 use crate::domain::user::{User, UserId, UserRow};
 use crate::domain::weak::weakness;
 
 mod compare;
+mod knox;
 
 pub use compare::Comparison;
 
@@ -32,19 +34,22 @@ pub enum Check {
     AdminLog,
     /// The index that finds keys by how they begin.
     Index,
+    /// Knox tokens of superusers that never end, or outlived their owners' work.
+    Knox,
     /// Keys that are keys of another database too.
     Shared,
 }
 
 impl Check {
     /// Those of one database, in the order in which they are made.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Weak,
         Self::SuperOff,
         Self::Off,
         Self::SuperOld,
         Self::AdminLog,
         Self::Index,
+        Self::Knox,
     ];
 
     /// The word for it.
@@ -57,6 +62,7 @@ impl Check {
             Self::SuperOld => "super-old",
             Self::AdminLog => "admin-log",
             Self::Index => "index",
+            Self::Knox => "knox",
             Self::Shared => "shared",
         }
     }
@@ -68,7 +74,7 @@ impl Check {
             Self::SuperOff => Some("is:super is:off"),
             Self::Off => Some("is:off -is:super"),
             Self::SuperOld => Some("is:super -is:off age:>1y"),
-            Self::Weak | Self::AdminLog | Self::Index | Self::Shared => None,
+            Self::Weak | Self::AdminLog | Self::Index | Self::Knox | Self::Shared => None,
         }
     }
 }
@@ -80,8 +86,8 @@ pub struct Finding {
     pub check: Check,
     /// Whose key it is about, if it is about one.
     pub owner: Option<User>,
-    /// That key.
-    pub key: Option<CoveredKey>,
+    /// How that key begins.
+    pub key: Option<KeyStart>,
     /// What is the matter.
     pub detail: String,
     /// What to do next.
@@ -104,7 +110,7 @@ pub enum Next {
     /// Nobody needs this key.
     Revoke,
     /// A statement, to be run by the owner of the tables.
-    Sql(&'static str),
+    Sql(Cow<'static, str>),
 }
 
 /// So many rows are read at once.
@@ -135,6 +141,8 @@ enum Place {
     Row(Start),
     /// Every owner up to this one was.
     Owner(UserId),
+    /// Every knox token up to the one of this digest was.
+    Digest(String),
     /// All was.
     End,
 }
@@ -158,13 +166,15 @@ impl Examination {
         let (found, place) = match (self.check, place) {
             (_, Place::End) | (Check::Shared, _) => return Ok(None),
             (Check::Weak, Place::Owner(after)) => ops.find_weak(Some(after)).await?,
-            (Check::Weak, Place::Start | Place::Row(_)) => ops.find_weak(None).await?,
+            (Check::Weak, _) => ops.find_weak(None).await?,
             (Check::AdminLog, _) => (ops.find_logged().await?, Place::End),
             (Check::Index, _) => (ops.find_index().await?, Place::End),
+            (Check::Knox, Place::Digest(after)) => ops.find_risky_knox(&after).await?,
+            (Check::Knox, _) => ops.find_risky_knox("").await?,
             (Check::SuperOff | Check::Off | Check::SuperOld, Place::Row(start)) => {
                 ops.find_by_filter(self.check, start).await?
             }
-            (Check::SuperOff | Check::Off | Check::SuperOld, Place::Start | Place::Owner(_)) => {
+            (Check::SuperOff | Check::Off | Check::SuperOld, _) => {
                 ops.find_by_filter(self.check, Start::First).await?
             }
         };
@@ -187,7 +197,7 @@ impl Ops {
             let weakness = weakness(&suspect.key)?;
             Some(Finding {
                 check: Check::Weak,
-                key: Some(CoveredKey::of(&suspect.key)),
+                key: Some(CoveredKey::of(&suspect.key).start().clone()),
                 detail: weakness.to_string(),
                 next: for_owner(&suspect.user),
                 owner: Some(suspect.user),
@@ -233,7 +243,7 @@ impl Ops {
             };
             Some(Finding {
                 check,
-                key: Some(token.key),
+                key: Some(token.key.start().clone()),
                 detail,
                 next: for_owner(&row.user),
                 owner: Some(row.user),
@@ -286,7 +296,7 @@ impl Ops {
             let entries = seen.get(token.key.fingerprint.as_bytes())?;
             Some(Finding {
                 check: Check::AdminLog,
-                key: Some(token.key),
+                key: Some(token.key.start().clone()),
                 detail: entries.to_string(),
                 next: for_owner(&row.user),
                 owner: Some(row.user),
@@ -308,7 +318,7 @@ impl Ops {
             key: None,
             detail: "authtoken_token.key has no index for how a key begins; searches for one read the whole table"
                 .to_owned(),
-            next: Next::Sql(MAKE_INDEX),
+            next: Next::Sql(MAKE_INDEX.into()),
         }])
     }
 

@@ -1,8 +1,11 @@
-//! A command of the site's that is run after each change of a token, to tell a secret store or a chat. It runs when the
-//! change is made, beside everything else: it can neither hold a change up nor undo it. How it ended is in the audit, and a
-//! failure is kept for whoever has a place to say it.
+//! A command of the site's that is run after each change, to tell a secret store or a chat. It runs when the change is made,
+//! beside everything else: it can neither hold a change up nor undo it. How it ended is in the audit, and a failure is kept
+//! for whoever has a place to say it. `event.rs` has what the command is told.
 
+mod event;
 mod run;
+
+pub(super) use event::Counts;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -10,18 +13,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
-use super::{Aim, Ops};
+use super::Ops;
 use crate::domain::audit::Verb;
-use crate::domain::moment::Moment;
-use crate::domain::token::{CoveredKey, DrfKey, KeyStart};
-use crate::domain::user::UserId;
+use crate::domain::token::KeyStart;
 use crate::text;
 
 /// What is run, and how patiently.
@@ -75,28 +75,13 @@ struct Inner {
     forgotten: AtomicUsize,
 }
 
-/// What the command reads on stdin: one JSON object and the end of a line.
-#[derive(Debug, Serialize)]
-struct Event<'a> {
-    verb: &'static str,
-    username: &'a str,
-    user_id: UserId,
-    kind: &'static str,
-    /// First characters: of the old key where one was retired, else of the new one.
-    key_start: Option<&'a str>,
-    leak: Option<i64>,
-    database: &'a str,
-    at: Moment,
-    by: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    new_key: Option<&'a str>,
-}
-
 /// One run to be made.
 struct Job {
     /// Without hooks, and for the same leak: writes how it ended.
     ops: Ops,
+    /// Of whom; empty where no single user is meant.
     username: String,
+    verb: Verb,
     key: Option<KeyStart>,
     event: Zeroizing<Vec<u8>>,
 }
@@ -226,12 +211,13 @@ impl Hooks {
             Ok(result) => (result, false),
             Err(result) => (result, true),
         };
-        let name = text::safe(&job.username).into_owned();
         if failed {
-            tracing::warn!("hook after the change of {name}: {result}");
-            self.fail(format!(
-                "hook after the change of {name}: {result}; the change stands"
-            ));
+            let what = match job.username.as_str() {
+                "" => job.verb.to_string(),
+                name => format!("the change of {}", text::safe(name)),
+            };
+            tracing::warn!("hook after {what}: {result}");
+            self.fail(format!("hook after {what}: {result}; the change stands"));
         }
         let line = job
             .ops
@@ -262,41 +248,5 @@ impl Ops {
     #[must_use]
     pub const fn hooks(&self) -> Option<&Hooks> {
         self.hooks.as_ref()
-    }
-
-    /// A token of `aim` was changed: the command is told. `new` is his new key.
-    pub(super) async fn run_hook(&self, verb: Verb, aim: &Aim, new: Option<&DrfKey>) {
-        let Some(hooks) = &self.hooks else {
-            return;
-        };
-        let told = new.filter(|_| hooks.inner.settings.key == NewKey::Told);
-        let start = aim.seen.as_ref().map(|seen| seen.start().clone());
-        let key = start.or_else(|| new.map(|new| CoveredKey::of(new).start().clone()));
-        let event = Event {
-            verb: verb.name(),
-            username: &aim.username,
-            user_id: aim.id,
-            kind: "drf",
-            key_start: key.as_ref().map(KeyStart::as_str),
-            leak: self.leak,
-            database: &self.place().name,
-            at: Moment::now(),
-            by: self.inner.actor.to_string(),
-            new_key: told.map(|key| key.expose().as_str()),
-        };
-        // Large enough at once: growing would leave copies of a key behind in freed memory.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-        let written = serde_json::to_writer(&mut *bytes, &event);
-        bytes.push(b'\n');
-        let job = Job {
-            ops: self.with_hooks(None),
-            username: aim.username.clone(),
-            key,
-            event: bytes,
-        };
-        match written {
-            Ok(()) => hooks.take(job).await,
-            Err(error) => hooks.fail(format!("hook: {error}")),
-        }
     }
 }

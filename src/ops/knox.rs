@@ -94,8 +94,11 @@ impl Ops {
             other => other?,
         }
         self.note_login(work.tx(), account, now).await?;
-        self.finish(work, &account.username, Some(&key.start()))
-            .await?;
+        let start = key.start();
+        self.finish(work, &account.username, Some(&start)).await?;
+        let whom = (account.username.as_str(), account.id);
+        self.run_knox_hook(Verb::Login, whom, Some(start), Some(&key))
+            .await;
         Ok(KnoxIssued { key, expiry })
     }
 
@@ -114,7 +117,10 @@ impl Ops {
         let start = KeyStart::of(&token_key);
         let done = self.finish(work, &name, Some(&start)).await;
         self.forget(user);
-        done
+        done?;
+        self.run_knox_hook(Verb::Logout, (&name, user), Some(start), None)
+            .await;
+        Ok(())
     }
 
     /// Deletes all of a user's tokens (`knox.views.LogoutAllView`).
@@ -131,7 +137,10 @@ impl Ops {
         let name = self.name_of(work.tx(), user).await?;
         let done = self.finish(work, &name, None).await;
         self.forget(user);
-        done
+        done?;
+        self.run_knox_hook(Verb::Logoutall, (&name, user), None, None)
+            .await;
+        Ok(())
     }
 
     /// Says why tokens of knox may not be deleted.
@@ -219,11 +228,8 @@ impl Ops {
 
     async fn try_delete_expired(&self, owners: &[UserId], now: Moment) -> Result<(), Error> {
         for owner in owners {
-            // Each in a transaction of its own, whose triggers are told that this is housekeeping.
+            // Each in a transaction of its own. Its triggers see by themselves that nothing was lost by it.
             let mut tx = self.db().begin().await?;
-            if self.writes_shared() {
-                self.tell_triggers(tx.conn(), "expire").await?;
-            }
             knox_tokens::delete_expired(tx.conn(), *owner, now).await?;
             tx.commit().await?;
         }

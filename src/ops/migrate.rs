@@ -1,6 +1,6 @@
 //! Our own tables, and Django's where there are none: planned, made, dropped, audited.
 
-use super::audit::{OpenAudit, Unwritten};
+use super::audit::{OpenAudit, Unwritten, append};
 use super::{AuditLog, Error};
 use crate::db::compat::UserTable;
 use crate::db::migrate::Migrator;
@@ -64,11 +64,12 @@ impl Migration {
     pub async fn undo(&self, conn: Pooled) -> Result<Vec<String>, Error> {
         let audit = self.audit.open()?;
         let names = Migrator::new(conn, self.users.clone()).undo().await?;
-        for name in &names {
-            audit
-                .append(&self.entry(format!("undone: {name}")))
-                .map_err(|missing| missing.after(Verb::Migrate))?;
-        }
+        let lines: Vec<Entry> = names
+            .iter()
+            .map(|name| self.entry(format!("undone: {name}")))
+            .collect();
+        let written = append(audit, lines, None).await;
+        written.map_err(|missing| missing.after(Verb::Migrate))?;
         Ok(names)
     }
 
@@ -110,7 +111,7 @@ impl Migration {
                 .await
                 .map_err(Unwritten::Table)
         } else {
-            lines.iter().try_for_each(|line| file.append(line))
+            append(file, lines.to_vec(), None).await
         };
         written.map_err(|missing| missing.after(Verb::Migrate))
     }
@@ -126,6 +127,7 @@ impl Migration {
             key: None,
             for_leak: None,
             result,
+            session: None,
         }
     }
 }

@@ -145,6 +145,10 @@ impl Ops {
             other => other?,
         };
         self.finish(work, &user.username, None).await?;
+        if mode == Mode::Apply {
+            self.run_user_hook(Verb::UserCreate, (&user.username, user.id))
+                .await;
+        }
         Ok(user)
     }
 
@@ -208,7 +212,12 @@ impl Ops {
         }
         let done = self.finish(work, &aim.username, None).await;
         self.forget(aim.id);
-        done
+        done?;
+        if mode == Mode::Apply {
+            self.run_user_hook(change.verb(), (&aim.username, aim.id))
+                .await;
+        }
+        Ok(())
     }
 }
 

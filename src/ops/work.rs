@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::audit::{OpenAudit, Unwritten};
+use super::audit::{Mark, OpenAudit, Pending, Unwritten, append, blocking};
 use super::{Error, Mode, Ops};
 use crate::db::audit as table;
 use crate::db::compat::SharedAudit;
@@ -102,6 +102,9 @@ impl Ops {
     /// # Errors
     /// When the audit cannot be written, or the database is away.
     pub(super) async fn begin(&self, mode: Mode, verb: Verb) -> Result<Work, Error> {
+        if mode == Mode::Apply && !self.writes_shared() {
+            self.settle_audit().await;
+        }
         let local = || match mode {
             Mode::Apply => self.inner.audit.open().map(Book::Local),
             Mode::DryRun => Ok(Book::None),
@@ -194,6 +197,13 @@ impl Ops {
         if mode == Mode::DryRun {
             return Ok(tx.rollback().await?);
         }
+        let pending = match &book {
+            Book::Local(_) if !lines.is_empty() => {
+                let prepared = self.prepare(tx.conn(), &lines).await?;
+                Some(prepared.map_err(|missing| missing.instead_of(verb))?)
+            }
+            Book::Local(_) | Book::Shared | Book::None => None,
+        };
         let outcome = match (self.db().explain(tx.commit().await).await, id) {
             (Err(db::Error::Unavailable(why)), Some(id)) => self.look_up_commit(&id, &why).await,
             (outcome, _) => outcome.map_err(|error| Error::at_commit(error, whom)),
@@ -206,22 +216,46 @@ impl Ops {
         }
         match (outcome, book) {
             (Ok(()), Book::Shared | Book::None) => Ok(()),
-            (Ok(()), Book::Local(file)) => {
-                append(&file, &lines).map_err(|missing| missing.after(verb))
-            }
+            (Ok(()), Book::Local(file)) => append(file, lines, pending)
+                .await
+                .map_err(|missing| missing.after(verb)),
             // A change that failed is the news, even where that cannot be written down.
             (Err(error), Book::Shared) => {
-                if self.write_shared(&lines).await.is_err() {
-                    let _ = self.inner.audit.open().map(|file| append(&file, &lines));
+                if self.write_shared(&lines).await.is_err()
+                    && let Ok(file) = self.inner.audit.open()
+                {
+                    let _ = append(file, lines, None).await;
                 }
                 Err(error)
             }
             (Err(error), Book::Local(file)) => {
-                let _ = append(&file, &lines);
+                // Where the answer was lost, the next who writes or reads asks what it was.
+                let is_known = !matches!(error, Error::Unavailable(_));
+                let _ = append(file, lines, pending.filter(|_| is_known)).await;
                 Err(error)
             }
             (Err(error), Book::None) => Err(error),
         }
+    }
+
+    /// Keeps the lines beside the local file until the transaction's end is known.
+    async fn prepare(
+        &self,
+        conn: &mut Conn,
+        lines: &[Entry],
+    ) -> Result<Result<Pending, Unwritten>, Error> {
+        let mark = Mark {
+            server: table::find_server(conn).await?,
+            transaction: leaks::transaction_id(conn).await?.as_str().to_owned(),
+        };
+        let (audit, lines) = (self.inner.audit.clone(), lines.to_vec());
+        let kept = blocking(move || audit.prepare(mark, &lines)).await?;
+        Ok(kept.map_err(|error| {
+            let path = self.inner.audit.path().display();
+            Unwritten::File(format!(
+                "nothing could be written beside the audit {path}: {error}"
+            ))
+        }))
     }
 
     /// The answer to COMMIT did not come: asks the server, on another connection, what became of the transaction.
@@ -266,7 +300,7 @@ impl Ops {
             }
         }
         let file = self.inner.audit.open().map_err(Unwritten::Unopened)?;
-        append(&file, lines)
+        append(file, lines.to_vec(), None).await
     }
 
     async fn is_shared_gone(&self) -> bool {
@@ -298,10 +332,7 @@ impl Ops {
             key: key.map(|key| key.as_str().to_owned()),
             for_leak: self.leak,
             result: result.into(),
+            session: None,
         }
     }
-}
-
-fn append(file: &OpenAudit, lines: &[Entry]) -> Result<(), Unwritten> {
-    lines.iter().try_for_each(|line| file.append(line))
 }

@@ -20,6 +20,9 @@ use crate::tui::model::{
 };
 use crate::tui::{ProfileInfo, Settings, TimeStyle};
 
+/// Said to who wants a change before another has come to its end.
+pub const STILL: &str = "A change is still under way; try again when it is done.";
+
 /// A question that is waited for.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
@@ -275,10 +278,7 @@ impl Cx {
         };
         let beside = |running: &Job| running.verb == Verb::Backfill && job.is_none();
         if self.deed.is_some() || self.job.as_ref().is_some_and(|running| !beside(running)) {
-            self.say(
-                Tone::Bad,
-                "A change is still under way; try again when it is done.",
-            );
+            self.say(Tone::Bad, STILL);
             return Vec::new();
         }
         if matches!(deed, Deed::Leak(..)) {
@@ -307,6 +307,12 @@ impl Cx {
             }
         }
         vec![Effect::Do { ticket, deed }]
+    }
+
+    /// Whether a short change is under way.
+    #[must_use]
+    pub const fn is_changing(&self) -> bool {
+        self.deed.is_some()
     }
 
     /// Takes in how a change went; `None` if it was not the one that runs.

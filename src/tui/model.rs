@@ -11,7 +11,7 @@ use crate::ops::{Aim, Change, PlaceInfo};
 use crate::tui::effect::Ticket;
 use crate::tui::screens::{ScreenId, audit, backfill, listener, test_keys, users};
 
-pub use crate::tui::cx::Cx;
+pub use crate::tui::cx::{Cx, STILL};
 
 /// The present, brought by each message: `update` and `view` never ask a clock.
 #[derive(Clone, Copy, Debug)]

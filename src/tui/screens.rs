@@ -18,7 +18,7 @@ use ratatui::layout::Rect;
 
 use crate::tui::effect::{Effect, Sealed};
 use crate::tui::global;
-use crate::tui::keys::{Action, Binding, Key};
+use crate::tui::keys::{Action, Binding, Key, Kind};
 use crate::tui::message::Message;
 use crate::tui::model::{Cx, Manner, Model, Tone};
 use crate::tui::moves::{self, Step};
@@ -228,6 +228,36 @@ pub fn key(model: &mut Model, key: Key) -> Option<Vec<Effect>> {
 fn bound<S, M: Clone>(table: &'static [Binding<S, M>], state: &S, key: Key, cx: &Cx) -> Option<M> {
     let binding = cx.keys.lookup(table, state, key)?;
     Some(binding.message.clone())
+}
+
+/// Where a key works that touches something and was pressed in vain: who expects a change by it must not be left to think
+/// that it was made. None for a key that touches nothing anywhere.
+#[must_use]
+pub fn elsewhere(model: &Model, key: Key) -> Option<String> {
+    let touches = |screen: &&ScreenId| {
+        screen.actions().into_iter().any(|action| {
+            !matches!(action.kind, Kind::Looks) && model.cx.keys.keys(action).contains(&key)
+        })
+    };
+    let named = |screen: &ScreenId| format!("{} {}", screen.digit(), screen.title());
+    let here = touches(&&model.screen);
+    let others: Vec<String> = ScreenId::ALL
+        .iter()
+        .filter(|screen| **screen != model.screen)
+        .filter(touches)
+        .map(named)
+        .collect();
+    let works = match others.as_slice() {
+        [] => None,
+        [one] => Some(format!("works on screen {one}")),
+        many => Some(format!("works on screens {}", many.join(", "))),
+    };
+    match (here, works) {
+        (false, None) => None,
+        (false, Some(works)) => Some(format!("{key} {works}.")),
+        (true, None) => Some(format!("{key} does nothing here just now.")),
+        (true, Some(works)) => Some(format!("{key} does nothing here just now; it {works}.")),
+    }
 }
 
 /// An action of the present screen by its name.

@@ -161,15 +161,14 @@ fn pressed(model: &mut Model, key: Key) -> Vec<Effect> {
     if let Some(step) = moves::lookup(&model.cx.keys, key) {
         return screens::step(model, step);
     }
-    match model
-        .cx
-        .keys
-        .lookup(global::KEYS, model, key)
-        .map(|binding| binding.message)
-    {
-        Some(wish) => global::update(model, wish),
-        None => Vec::new(),
+    let wish = model.cx.keys.lookup(global::KEYS, model, key);
+    if let Some(wish) = wish.map(|binding| binding.message) {
+        return global::update(model, wish);
     }
+    if let Some(said) = screens::elsewhere(model, key) {
+        model.cx.say(Tone::Plain, said);
+    }
+    Vec::new()
 }
 
 fn pasted(model: &mut Model, text: Sealed) -> Vec<Effect> {

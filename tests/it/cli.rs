@@ -4,6 +4,7 @@ mod audit;
 mod bare;
 mod doctor;
 mod hooks;
+mod killed;
 mod leak;
 mod private;
 mod signals;

@@ -2,8 +2,10 @@
 //! regenerate, see the old key dead and the new one live, revoke, backfill the rest, read the audit, quit. After each
 //! step the database is asked, the audit in it too, not the screen.
 
+mod hooks;
 mod leak;
 mod listener;
+mod undo;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -37,7 +39,12 @@ impl Console {
 
     /// The same with a listener that is to be found at `bind`.
     async fn start_with(rows: u16, columns: u16, bind: &str) -> Self {
-        let place = place::fresh().await;
+        let told = format!("[listener]\nbind = \"{bind}\"\n");
+        Self::start_on(place::fresh().await, rows, columns, &told).await
+    }
+
+    /// The same on `place`, with `told` in the config.
+    async fn start_on(place: Place, rows: u16, columns: u16, told: &str) -> Self {
         place
             .sql(&format!(
                 "INSERT INTO auth_user (password, is_superuser, username, first_name, last_name, email, is_staff, \
@@ -49,7 +56,7 @@ impl Console {
         let state = place.folder().join("state");
         // Whatever clipboard the machine has: this one can be read in what the program writes.
         let config = place.folder().join("config.toml");
-        let told = format!("[ui]\nclipboard = \"osc52\"\n[listener]\nbind = \"{bind}\"\n");
+        let told = format!("[ui]\nclipboard = \"osc52\"\n{told}");
         std::fs::write(&config, told).unwrap();
         let setting = Setting::at(place.folder())
             .with("DATABASE_URL", place.url().expose())

@@ -40,6 +40,8 @@ impl Source {
         Ok(if ops.has_shared_audit() {
             Self::Shared(ops)
         } else {
+            // It knows what became of a change whose program was killed.
+            ops.settle_audit().await;
             Self::Local(local)
         })
     }

@@ -89,6 +89,9 @@ pub struct Line {
     pub for_leak: Option<i64>,
     /// `done`, or why not.
     pub result: String,
+    /// The database's role that wrote it; none in the file, and in lines from before roles were noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// The hash of the line before; the table has lines without only where somebody went round its triggers.
     pub prev: Option<Hash>,
     /// The line's own.
@@ -111,6 +114,7 @@ impl Line {
             key: entry.key.clone(),
             for_leak: entry.for_leak,
             result: entry.result.clone(),
+            session: entry.session.clone(),
             prev: Some(prev),
             hash: None,
         };
@@ -119,7 +123,8 @@ impl Line {
     }
 
     /// The hash that the line should have after one of `prev`. Each field is its length in bytes, a colon and its text, `-`
-    /// where there is none: no two different lines give the same text. `tokenward.audit_hash` in the database does the same.
+    /// where there is none: no two different lines give the same text. A line without a session ends before it, as lines did
+    /// when there was none. `tokenward.audit_hash` in the database does the same.
     #[must_use]
     pub fn hash_after(&self, prev: Hash) -> Hash {
         let id = self.id.to_string();
@@ -138,7 +143,7 @@ impl Line {
             Some(&self.result),
         ];
         let mut sum = Sha256::new_with_prefix(prev.to_string());
-        for field in fields {
+        for field in fields.into_iter().chain(self.session.as_ref().map(Some)) {
             match field {
                 Some(text) => sum.update(format!("{}:{text}", text.len())),
                 None => sum.update("-"),
@@ -313,6 +318,7 @@ mod tests {
                 key: Some("9944b091".into()),
                 for_leak: None,
                 result: "done".into(),
+                session: (id == 3).then(|| "app".to_owned()),
             };
             let line = Line::after(id, prev, &entry);
             prev = line.hash.unwrap();
@@ -335,9 +341,12 @@ mod tests {
         let good = chain(5);
         let end = good[4].hash.unwrap();
         assert_eq!(problems(&good, 5, end), [""; 0]);
-        let harms: [(Harm, &str); 8] = [
+        let harms: [(Harm, &str); 11] = [
             (|l| l[2].whom = "bob".into(), "line 3 ("),
             (|l| l[2].key = None, "line 3 ("),
+            (|l| l[3].session = None, "line 4 ("),
+            (|l| l[3].session = Some("eve".into()), "line 4 ("),
+            (|l| l[2].session = Some("app".into()), "line 3 ("),
             (|l| drop(l.remove(2)), "line 3 is missing"),
             (|l| drop(l.remove(0)), "line 1 is missing"),
             (|l| drop(l.pop()), "line 5, the last, is missing"),

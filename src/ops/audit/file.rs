@@ -16,7 +16,7 @@ use crate::ops::Error;
 /// The audit's file.
 #[derive(Clone, Debug)]
 pub struct AuditLog {
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// So much of the file's end is read at the most: a screenful is asked for, not a year.
@@ -149,33 +149,73 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FAR: u64 = 1024 * 1024;
 
 impl OpenAudit {
-    /// Appends one line at the chain's end. Several processes do so one after the other: the file is locked for it. Half a
-    /// line that a crash left before it spoils only itself.
-    pub(in crate::ops) fn append(&self, entry: &Entry) -> Result<(), Unwritten> {
-        self.write(entry).map_err(|error| {
-            let path = self.path.display();
-            Unwritten::File(format!("the audit {path} could not be written: {error}"))
-        })
+    /// Appends lines at the chain's end, all or none. Several processes do so one after the other: the file is locked for
+    /// it. Half a line that a crash left before it spoils only itself. Waits, so that it is nothing for a thread with other
+    /// work.
+    pub(in crate::ops) fn append(&self, entries: &[Entry]) -> Result<(), Unwritten> {
+        self.write(entries, None)
+            .map_err(|error| self.unwritten(&error))
     }
 
-    fn write(&self, entry: &Entry) -> std::io::Result<()> {
+    /// The same, without those that stand behind `from` already.
+    pub(in crate::ops) fn append_missing(
+        &self,
+        entries: &[Entry],
+        from: u64,
+    ) -> Result<(), Unwritten> {
+        self.write(entries, Some(from))
+            .map_err(|error| self.unwritten(&error))
+    }
+
+    fn unwritten(&self, error: &std::io::Error) -> Unwritten {
+        let path = self.path.display();
+        Unwritten::File(format!("the audit {path} could not be written: {error}"))
+    }
+
+    fn write(&self, entries: &[Entry], from: Option<u64>) -> std::io::Result<()> {
         let mut file = &self.file;
         let _held = Held::lock(file)?;
         let size = file.seek(SeekFrom::End(0))?;
+        let mut there = match from {
+            Some(from) => entries_behind(file, from)?,
+            None => Vec::new(),
+        };
         let end = end(file, size)?;
-        let line = Line::after(end.id, end.hash, entry);
-        let mut bytes = serde_json::to_vec(&line).map_err(std::io::Error::other)?;
-        bytes.push(b'\n');
+        let (mut id, mut hash) = (end.id, end.hash);
+        let mut bytes = Vec::new();
         if !end.is_whole {
-            bytes.insert(0, b'\n');
+            bytes.push(b'\n');
         }
-        let written = file.write_all(&bytes);
+        for entry in entries {
+            if let Some(at) = there.iter().position(|written| written == entry) {
+                there.swap_remove(at);
+                continue;
+            }
+            let line = Line::after(id, hash, entry);
+            serde_json::to_writer(&mut bytes, &line).map_err(std::io::Error::other)?;
+            bytes.push(b'\n');
+            (id, hash) = (line.id, line.hash.unwrap_or(hash));
+        }
+        file.seek(SeekFrom::End(0))?;
+        let written = file.write_all(&bytes).and_then(|()| file.sync_data());
         if written.is_err() {
             // Half a line would be found by whoever checks the chain. Where it cannot be taken back, it is.
             let _ = file.set_len(size);
         }
         written
     }
+}
+
+/// What the file says behind `from`, as it was before it had its place.
+fn entries_behind(mut file: &File, from: u64) -> std::io::Result<Vec<Entry>> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut entries = Vec::new();
+    for line in BufReader::new(file.take(MOST_BYTES)).split(b'\n') {
+        if let Ok(entry) = serde_json::from_slice::<Entry>(&line?) {
+            entries.push(Entry { id: None, ..entry });
+        }
+    }
+    Ok(entries)
 }
 
 /// The chain's end in a file of `size` bytes.
@@ -280,6 +320,16 @@ impl AuditLog {
                 ));
             }
         }
+        let (left, unread) = self.left_behind().map_err(failed)?;
+        for change in &left {
+            check.complain(change.unsettled());
+        }
+        for path in unread {
+            check.complain(format!(
+                "{} should say what was being changed when a program ended, and cannot be read",
+                path.display()
+            ));
+        }
         Ok(AuditCheck {
             place: self.path.display().to_string(),
             before,
@@ -314,6 +364,7 @@ mod tests {
             key: Some("9944b091".into()),
             for_leak: None,
             result: "done".into(),
+            session: None,
         }
     }
 
@@ -327,7 +378,7 @@ mod tests {
         };
         assert_eq!(log.read(&all).unwrap(), []);
         for (when, whom) in [("2025-01-01T00:00:00Z", "a"), ("2025-01-02T00:00:00Z", "b")] {
-            log.open().unwrap().append(&entry(when, whom)).unwrap();
+            log.open().unwrap().append(&[entry(when, whom)]).unwrap();
         }
         std::fs::OpenOptions::new()
             .append(true)
@@ -337,7 +388,7 @@ mod tests {
             .unwrap();
         log.open()
             .unwrap()
-            .append(&entry("2025-01-03T00:00:00Z", "c"))
+            .append(&[entry("2025-01-03T00:00:00Z", "c")])
             .unwrap();
         let whom = |query: &AuditQuery| -> Vec<String> {
             log.read(query)

@@ -32,6 +32,21 @@ const SUPER: &str = "true, true";
 const OFF: &str = "false, false";
 const SUPER_OFF: &str = "true, false";
 
+/// A token of knox whose key is the text `start` and its owner's name.
+async fn knox(place: &Place, name: &str, start: &str, expiry: &str) {
+    place
+        .sql(&format!(
+            "INSERT INTO knox_authtoken (digest, token_key, created, expiry, user_id) \
+             SELECT encode(sha512(('{start}' || username)::bytea), 'hex'), left('{start}' || username, 15), \
+             now() - interval '40 days', {expiry}, id FROM auth_user WHERE username = '{name}'"
+        ))
+        .await;
+}
+
+const NEVER: &str = "NULL";
+const LATER: &str = "now() + interval '1 hour'";
+const BEFORE: &str = "now() - interval '1 hour'";
+
 /// The lines of one check.
 fn of<'a>(out: &'a str, check: &str) -> Vec<&'a str> {
     let start = format!("{check}  ");
@@ -243,6 +258,99 @@ async fn whole_keys_in_the_log_of_the_admin_are_told_with_their_entry() {
 }
 
 #[tokio::test]
+async fn tokens_of_knox_that_never_end_or_outlived_a_superuser_are_told() {
+    let place = place::fresh().await;
+    for (name, rights) in [
+        ("root", SUPER),
+        ("boss", SUPER_OFF),
+        ("ann", USER),
+        ("gone", OFF),
+    ] {
+        let key = format!("{}{}", &name.repeat(2)[..4], &GOOD[4..]);
+        user(&place, name, rights, &key, "1 day").await;
+    }
+    place.sql("DELETE FROM authtoken_token").await;
+    for name in ["root", "boss", "ann", "gone"] {
+        knox(&place, name, "aaaa1111", NEVER).await;
+        knox(&place, name, "bbbb2222", LATER).await;
+        knox(&place, name, "cccc3333", BEFORE).await;
+    }
+    let program = Program::on(&place);
+    let ran = program.run(&["doctor"]);
+    assert_eq!(ran.code, Some(10), "{}", ran.err);
+    let mut lines = of(&ran.out, "knox");
+    lines.sort_unstable();
+    let id = |name: &str| format!("SELECT id::text FROM auth_user WHERE username = '{name}'");
+    let (boss, root): (String, String) =
+        (place.one(&id("boss")).await, place.one(&id("root")).await);
+    let off = |start: &str| {
+        format!(
+            "knox  {start}…  INERT  boss  superuser, off: one change makes it a key to everything; \
+             DELETE FROM knox_authtoken WHERE user_id = '{boss}' AND left(token_key, 8) = '{start}';"
+        )
+    };
+    let mend = format!(
+        "UPDATE knox_authtoken SET expiry = now() + interval '10 hours' WHERE user_id = '{root}' \
+         AND left(token_key, 8) = 'aaaa1111';"
+    );
+    assert_eq!(
+        lines,
+        [
+            off("aaaa1111"),
+            format!(
+                "knox  aaaa1111…  LIVE  root  superuser, knox token without an end, 40 d old; {mend}"
+            ),
+            off("bbbb2222"),
+        ]
+    );
+    assert!(
+        ran.err.contains("1 live key to deal with, 2 others"),
+        "{}",
+        ran.err
+    );
+    // What it says mends it.
+    place.sql(&mend).await;
+    for line in [&lines[0], &lines[2]] {
+        let (_, statement) = line.split_once("; ").unwrap();
+        place.sql(statement).await;
+    }
+    assert_eq!(of(&program.run(&["doctor"]).out, "knox"), [""; 0]);
+    let left: i64 = place.one("SELECT count(*) FROM knox_authtoken").await;
+    assert_eq!(left, 10);
+}
+
+#[tokio::test]
+async fn tokens_of_knox_that_live_in_two_databases_are_told() {
+    let (prod, staging) = (place::fresh().await, place::fresh().await);
+    for place in [&prod, &staging] {
+        user(place, "alice", USER, GOOD, "1 day").await;
+        user(place, "bob", USER, LOGGED, "1 day").await;
+        place.sql("DELETE FROM authtoken_token").await;
+        knox(place, "alice", "aaaa1111", LATER).await;
+        knox(place, "bob", "dddd4444", BEFORE).await;
+    }
+    knox(&prod, "alice", "bbbb2222", LATER).await;
+    knox(&staging, "alice", "cccc3333", LATER).await;
+    knox(&prod, "bob", "eeee5555", LATER).await;
+    knox(&staging, "bob", "eeee5555", BEFORE).await;
+    let program = Program::new();
+    program.write_config(&format!(
+        "default_profile = \"prod\"\n[profile.prod]\nurl = \"{}\"\n[profile.staging]\nurl = \"{}\"\n",
+        prod.url().expose(),
+        staging.url().expose()
+    ));
+    let ran = program.run(&["doctor", "--compare", "staging"]);
+    assert_eq!(ran.code, Some(10), "{}", ran.err);
+    let lines = of(&ran.out, "shared");
+    assert_eq!(lines.len(), 1, "{}", ran.out);
+    let told = "shared  aaaa1111…  LIVE  alice  knox token, also a key of alice on staging; DELETE FROM knox_authtoken ";
+    assert!(lines[0].starts_with(told), "{}", lines[0]);
+    staging.sql("DROP TABLE knox_authtoken").await;
+    let ran = program.run(&["doctor", "--compare", "staging"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""), "{}", ran.err);
+}
+
+#[tokio::test]
 async fn what_the_role_may_not_read_is_said() {
     let place = place::fresh().await;
     user(&place, "alice", USER, GOOD, "1 day").await;
@@ -257,6 +365,11 @@ async fn what_the_role_may_not_read_is_said() {
         place.role("reader")
     );
     assert!(ran.err.starts_with(&said), "{}", ran.err);
+    let said = format!(
+        "knox was not looked at: Role {} may not select from knox_authtoken.",
+        place.role("reader")
+    );
+    assert!(ran.err.contains(&said), "{}", ran.err);
 }
 
 #[tokio::test]

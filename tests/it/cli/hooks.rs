@@ -244,3 +244,78 @@ async fn many_changes_are_told_one_after_the_other_and_a_leak_by_its_number() {
         .await;
     assert_eq!(marked, 2);
 }
+
+#[tokio::test]
+async fn a_backfill_is_told_once_with_its_counts_and_a_user_without_his_password() {
+    let place = site(1).await;
+    place
+        .sql(
+            "INSERT INTO auth_user (username, password, first_name, last_name, email, is_staff, is_superuser, \
+             is_active, date_joined) SELECT 'more' || n, '!', '', '', '', false, false, true, now() \
+             FROM generate_series(1, 2500) n",
+        )
+        .await;
+    let program = program(&place, "cat >> events", "with_key = true");
+    let plan = program.run(&["token", "backfill", "--dry-run"]);
+    assert_eq!((plan.code, events(&program)), (Some(0), Vec::new()));
+    program.run(&["token", "backfill", "--yes"]);
+    // Nobody lacks one any more: nothing was changed.
+    program.run(&["token", "backfill", "--yes"]);
+    program.run(&["user", "off", "user1"]).ok();
+    program.run(&["user", "on", "user1"]).ok();
+    let set = program.run_with(&["user", "password", "user1"], "correct horse\n");
+    assert_eq!(set.code, Some(0), "{}", set.err);
+    program
+        .run(&["user", "create", "zoe", "--no-password"])
+        .ok();
+    let events = events(&program);
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| {
+            (
+                event["verb"].as_str().unwrap(),
+                &event["username"],
+                event["kind"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let (user1, zoe) = (json!("user1"), json!("zoe"));
+    assert_eq!(
+        told,
+        [
+            ("backfill", &Value::Null, "drf"),
+            ("user_off", &user1, "user"),
+            ("user_on", &user1, "user"),
+            ("user_password", &user1, "user"),
+            ("user_create", &zoe, "user"),
+        ]
+    );
+    let first = &events[0];
+    assert_eq!(
+        [
+            &first["made"],
+            &first["already"],
+            &first["ended"],
+            &first["user_id"]
+        ],
+        [&json!(2500), &json!(0), &json!("done"), &Value::Null]
+    );
+    let text = std::fs::read_to_string(program.path("events")).unwrap();
+    assert!(
+        !text.contains("correct horse") && !text.contains("new_key"),
+        "{text}"
+    );
+    let results = results(&place).await;
+    assert_eq!(results[0], " -: done");
+    assert_eq!(results.len(), 5);
+    let failing = self::program(&place, "exit 1", "retries = 0");
+    place.sql("DELETE FROM authtoken_token").await;
+    let ran = failing.run(&["token", "backfill", "--yes"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(
+        ran.err
+            .contains("hook after backfill: failed: it ended with code 1; the change stands"),
+        "{}",
+        ran.err
+    );
+}

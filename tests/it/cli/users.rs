@@ -127,7 +127,10 @@ async fn the_audit_is_read_back_by_age_and_user() {
     let before = program
         .run(&["audit", "--since", "2999-01-01T00:00:00Z", "--csv"])
         .ok();
-    assert_eq!(before, "WHEN,WHO,DATABASE,WHAT,WHOM,KEY,FOR,RESULT\r\n");
+    assert_eq!(
+        before,
+        "WHEN,WHO,DATABASE,WHAT,WHOM,KEY,FOR,SESSION,RESULT\r\n"
+    );
 }
 
 #[tokio::test]

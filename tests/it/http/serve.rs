@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use tokenward::domain::password::{self, Preferred};
+use tokenward::domain::secret::Secret;
+
 use super::{Client, DEADLINE};
 use crate::support::place::{self, Place};
 use crate::support::program::Program;
@@ -123,6 +126,93 @@ async fn it_answers_logs_and_stops_when_told() {
         serving.line("stopping");
         assert_eq!(serving.ended().code(), Some(0), "{signal}");
     }
+}
+
+/// Who logs in gets a token made, and the site's command is told as of any other.
+#[tokio::test]
+async fn what_it_changes_is_told_to_the_hook() {
+    let place = place::fresh().await;
+    let hashed = password::encode_as(Preferred::Pbkdf2Sha256, &Secret::from("right")).unwrap();
+    place
+        .sql(&format!(
+            "INSERT INTO auth_user (username, password, first_name, last_name, email, is_staff, is_superuser, is_active, \
+             date_joined) VALUES ('ann', '{}', '', '', '', false, false, true, now())",
+            hashed.expose()
+        ))
+        .await;
+    let program = Program::on(&place);
+    let told = program.path("told");
+    program.write_config(&format!(
+        "[hooks]\ncommand = [\"/bin/sh\", \"-c\", \"cat >> {}\"]\n\
+         [[listener.route]]\npath = \"/login/\"\nanswers = \"knox_login\"\n\
+         [[listener.route]]\npath = \"/logoutall/\"\nanswers = \"knox_logoutall\"\n",
+        told.display()
+    ));
+    let mut serving = Serving::start(serve(&program, &[]));
+    let form = "username=ann&password=right";
+    let obtain = format!(
+        "POST /api-token-auth/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let basic = "Authorization: Basic YW5uOnJpZ2h0\r\n";
+    let login = format!("POST /login/ HTTP/1.1\r\nHost: a\r\n{basic}Content-Length: 0\r\n\r\n");
+    let mut keys = Vec::new();
+    for request in [&obtain, &obtain, &login] {
+        let mut client = Client::connect(serving.address).await;
+        client.send(request).await;
+        let answer = client.answer().await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        keys.push(body["token"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(keys[0], keys[1], "the second finds what the first made");
+    let mut client = Client::connect(serving.address).await;
+    client
+        .send(format!(
+            "POST /logoutall/ HTTP/1.1\r\nHost: a\r\nAuthorization: Token {}\r\nContent-Length: 0\r\n\r\n",
+            keys[2]
+        ))
+        .await;
+    assert_eq!(client.answer().await.unwrap().status, 204);
+    serving.tell(Signal::SIGTERM);
+    assert_eq!(serving.ended().code(), Some(0));
+    let text = std::fs::read_to_string(told).unwrap();
+    let events: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| {
+            [
+                &event["verb"],
+                &event["kind"],
+                &event["username"],
+                &event["key_start"],
+            ]
+            .map(|part| part.as_str())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            [
+                Some("generate"),
+                Some("drf"),
+                Some("ann"),
+                Some(&keys[0][..8])
+            ],
+            [
+                Some("login"),
+                Some("knox"),
+                Some("ann"),
+                Some(&keys[2][..8])
+            ],
+            [Some("logoutall"), Some("knox"), Some("ann"), None],
+        ]
+    );
+    assert!(keys.iter().all(|key| !text.contains(key)), "a key");
 }
 
 #[tokio::test]

@@ -239,7 +239,7 @@ async fn shared_audit(config: &Config) -> Vec<Entry> {
         return Vec::new();
     }
     let lines = "SELECT to_json(a)::text FROM (SELECT id, at AS when, os_user, host, operator, database, what, whom, key, \
-                 for_leak, result FROM tokenward.audit ORDER BY id) AS a";
+                 for_leak, result, session FROM tokenward.audit ORDER BY id) AS a";
     let rows = client.query(lines, &[]).await.unwrap();
     let lines = rows.iter().map(|row| row.get::<_, String>(0));
     lines

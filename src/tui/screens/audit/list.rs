@@ -129,9 +129,12 @@ fn whole(entry: &Entry, cx: &Cx) -> Vec<String> {
     };
     let key = entry.key.as_ref().map(|key| format!("Key       {key}…"));
     let reason = entry.reason().map(|reason| format!("For       {reason}"));
+    let session = entry.session.as_ref();
+    let session = session.map(|role| format!("Session   {role}, the database's role"));
     let lines = [
         Some(format!("When      {}{age}", entry.when)),
         Some(format!("Who       {}@{}{named}", actor.os_user, actor.host)),
+        session,
         Some(format!("Database  {}", entry.database)),
         Some(format!("What      {}", entry.what)),
         Some(format!("Whom      {whom}")),
@@ -157,7 +160,7 @@ struct Line<'a>(&'a Entry);
 impl Exported for Line<'_> {
     const HEADS: &'static [&'static str] = &[
         "when", "os_user", "host", "operator", "database", "what", "whom", "key", "for_leak",
-        "result",
+        "session", "result",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -176,6 +179,7 @@ impl Exported for Line<'_> {
             entry
                 .for_leak
                 .map_or_else(String::new, |leak| leak.to_string()),
+            given(&entry.session),
             entry.result.clone(),
         ]
     }

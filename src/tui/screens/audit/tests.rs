@@ -25,6 +25,7 @@ fn entry(minute: u32, what: Verb, whom: &str, key: &str, result: &str) -> Entry 
         key: (!key.is_empty()).then(|| key.to_owned()),
         for_leak: None,
         result: result.to_owned(),
+        session: Some("app".to_owned()),
     }
 }
 
@@ -165,11 +166,11 @@ fn what_is_listed_is_exported() {
     let lines: Vec<&str> = text.expose().split("\r\n").collect();
     assert_eq!(
         lines[0],
-        "when,os_user,host,operator,database,what,whom,key,for_leak,result"
+        "when,os_user,host,operator,database,what,whom,key,for_leak,session,result"
     );
     assert_eq!(
         lines[1],
-        "2026-03-01T13:58:00Z,carol,ops1,,dev,regenerate,alice.w,c0ffee00,7,done"
+        "2026-03-01T13:58:00Z,carol,ops1,,dev,regenerate,alice.w,c0ffee00,7,app,done"
     );
     press(&mut model, "e");
     let effects = press(&mut model, "j Enter");

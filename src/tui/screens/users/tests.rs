@@ -1110,6 +1110,8 @@ fn the_old_key_of_the_last_change_is_given_back_after_a_question() {
         assert!(asked.contains(part), "{part}\n{asked}");
     }
     let effects = press(&mut model, "y");
+    assert_eq!(press(&mut model, "U"), [], "while it is under way");
+    assert!(model.cx.modals.is_empty() && screen(&model).contains("A change is still under way"));
     send(&mut model, undone(&effects, Ok(Aim::from(&rows()[0]))));
     assert!(screen(&model).contains("alice.w: 9944b091… works again."));
     assert_eq!(press(&mut model, "U"), []);

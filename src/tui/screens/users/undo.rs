@@ -6,7 +6,7 @@ use crate::text;
 use crate::tui::effect::{Deed, Effect, Ticket};
 use crate::tui::message::Message as Top;
 use crate::tui::modal::{Confirm, Kind, Need};
-use crate::tui::model::{Cx, Last, Tone};
+use crate::tui::model::{Cx, Last, STILL, Tone};
 
 use super::acts::{after, allowed};
 use super::{Message, State};
@@ -32,6 +32,11 @@ fn last(cx: &Cx) -> Option<&Last> {
 }
 
 pub fn ask(cx: &mut Cx) -> Vec<Effect> {
+    if cx.is_changing() {
+        // The one before may be this very key's: asked again it would find nothing to take back.
+        cx.say(Tone::Bad, STILL);
+        return Vec::new();
+    }
     let Some(last) = last(cx).cloned() else {
         let minutes = UNDO_TIME.as_secs() / 60;
         cx.say(

@@ -1,0 +1,2 @@
+-- The column and the functions of the audit go with the table. CASCADE takes the trigger.
+DROP FUNCTION tokenward.hold_to_account() CASCADE;
