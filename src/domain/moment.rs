@@ -85,6 +85,12 @@ impl Moment {
         self.timestamp().strftime("%Y-%m-%d %H:%M UTC").to_string()
     }
 
+    /// `2025-01-31`, the day in UTC.
+    #[must_use]
+    pub fn day_utc(self) -> String {
+        self.timestamp().strftime("%Y-%m-%d").to_string()
+    }
+
     /// `2025-01-31 14:02` in `zone`.
     #[must_use]
     pub fn minute_in(self, zone: &TimeZone) -> String {

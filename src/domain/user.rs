@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::last_use::LastUse;
 use super::moment::Moment;
 use super::page::{Cursor, CursorValue, Sort, SortKey};
 use super::token::CoveredKey;
@@ -165,6 +166,8 @@ pub struct TokenInfo {
     pub key: CoveredKey,
     /// When it was made.
     pub created: Moment,
+    /// When it was used last, where that is known.
+    pub last_use: LastUse,
 }
 
 /// The one word that a row's STATE column shows, the most telling first.

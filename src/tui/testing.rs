@@ -7,6 +7,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Size;
 
+use crate::domain::last_use::LastUse;
 use crate::domain::moment::Moment;
 use crate::domain::page::Page;
 use crate::domain::secret::Secret;
@@ -205,6 +206,7 @@ pub fn row(id: i32, name: &str, key: &str) -> UserRow {
         token: (!key.is_empty()).then(|| TokenInfo {
             key: CoveredKey::of(&whole),
             created: Moment::parse("2022-03-01T09:14:00Z").unwrap(),
+            last_use: LastUse::Unknown,
         }),
     }
 }
