@@ -11,6 +11,7 @@ use super::exit::{Code, Failure};
 use super::output::Tone;
 use super::output::table::Cell;
 use super::{output, prompt};
+use crate::domain::moment::Moment;
 use crate::domain::secret::Secret;
 use crate::domain::token::{CoveredKey, DrfKey, pasted_key};
 use crate::domain::user::UserId;
@@ -41,6 +42,8 @@ struct VerdictJson<'a> {
     user_id: Option<UserId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reach: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<Moment>,
     /// For a key of the checksummed format: whether it was ever one.
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum: Option<bool>,
@@ -157,6 +160,7 @@ fn print(
             username: detail.map(|detail| &*detail.row.user.username),
             user_id: detail.map(|detail| detail.row.user.id),
             reach: detail.map(crate::ops::UserDetail::reach),
+            last_used: detail.and_then(|detail| detail.row.token.as_ref()?.last_use.at()),
             checksum,
         });
     }

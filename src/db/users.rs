@@ -96,7 +96,7 @@ pub async fn page_users(
     now: Moment,
 ) -> Result<Page<UserRow>, Error> {
     let mut select: Users = with_tokens().into_boxed();
-    for condition in filters::conditions(conn, &query.filter, query.reach, now).await? {
+    for condition in filters::conditions(conn, site, &query.filter, query.reach, now).await? {
         select = select.filter(condition);
     }
     let way = keyset::Way::of(query);
@@ -248,7 +248,7 @@ pub async fn count_users(
         .left_join(authtoken_token::table)
         .select(sql::<(BigInt, BigInt, BigInt, BigInt)>(COUNTS))
         .into_boxed();
-    for condition in filters::conditions(conn, filter, Reach::Far, now).await? {
+    for condition in filters::conditions(conn, site, filter, Reach::Far, now).await? {
         select = select.filter(condition);
     }
     let (active, active_with, inactive, inactive_with): (i64, i64, i64, i64) =

@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Serialize, Serializer};
+
 use super::moment::{Age, Moment};
 
 /// So many addresses are kept of each token, the last ones.
@@ -37,13 +39,39 @@ impl Use {
         self.addresses.truncate(MOST_ADDRESSES);
     }
 
-    /// No use is known more exactly than to the minute.
-    fn age(&self, now: Moment) -> Age {
+    /// How long ago it was: a minute at least, for no use is known more exactly.
+    #[must_use]
+    pub fn age(&self, now: Moment) -> Age {
         self.at.age(now).max(Age::from_secs(60))
     }
 }
 
 impl LastUse {
+    /// Whether nothing is known.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+
+    /// From where, the last first.
+    #[must_use]
+    pub fn addresses(&self) -> &[IpAddr] {
+        match self {
+            Self::Used(last) => &last.addresses,
+            Self::Unknown | Self::NeverSince(_) => &[],
+        }
+    }
+
+    /// `2026-11-27T14:02:11Z`, `never`, or `-` where nobody knows.
+    #[must_use]
+    pub fn rfc3339(&self) -> String {
+        match self {
+            Self::Unknown => "-".to_owned(),
+            Self::NeverSince(_) => "never".to_owned(),
+            Self::Used(last) => last.at.rfc3339(),
+        }
+    }
+
     /// When it was, if there was one.
     #[must_use]
     pub const fn at(&self) -> Option<Moment> {
@@ -103,6 +131,13 @@ impl LastUse {
                 format!("{} ago{from}, through the listener", last.age(now))
             }
         }
+    }
+}
+
+/// When it was; none for never. Where it is unknown it is left out.
+impl Serialize for LastUse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.at().serialize(serializer)
     }
 }
 

@@ -129,6 +129,12 @@ impl Moment {
         Self(self.0.saturating_add(hours as i64 * HOUR_MICROS))
     }
 
+    /// This instant less `hours`; the earliest instant there is when that lies before it.
+    #[must_use]
+    pub const fn minus_hours(self, hours: u32) -> Self {
+        Self(self.0.saturating_sub(hours as i64 * HOUR_MICROS))
+    }
+
     /// This instant less `days` days of 24 hours; the earliest instant there is when that lies before it.
     #[must_use]
     pub fn minus_days(self, days: u32) -> Self {

@@ -1,5 +1,6 @@
 //! What the tests of every screen use: a model with made-up rows, `press`, and the screen as text.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -7,7 +8,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Size;
 
-use crate::domain::last_use::LastUse;
+use crate::domain::last_use::{LastUse, Use};
 use crate::domain::moment::Moment;
 use crate::domain::page::Page;
 use crate::domain::secret::Secret;
@@ -209,6 +210,16 @@ pub fn row(id: i32, name: &str, key: &str) -> UserRow {
             last_use: LastUse::Unknown,
         }),
     }
+}
+
+/// A use so many minutes ago, the last one from 10.2.0.7.
+pub fn used(minutes: i64, addresses: u8) -> LastUse {
+    let at = Moment::from_unix_micros(now().unix_micros() - minutes * 60_000_000);
+    let addresses = (0..addresses).map(|n| IpAddr::from([10, 2, 0, 7 + n]));
+    LastUse::Used(Use {
+        at,
+        addresses: addresses.collect(),
+    })
 }
 
 /// The token of `row` in clear.

@@ -28,6 +28,8 @@ struct RowJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_login: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     retired: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'a str>,
@@ -105,6 +107,7 @@ fn json<'a>(file: &'a str, line: u64, finding: &'a Finding, detail: String) -> R
         reach: holder.map(crate::ops::leak::Holder::reach),
         made: holder.map(|holder| holder.made),
         last_login: holder.and_then(|holder| holder.user.last_login),
+        last_used: holder.and_then(|holder| holder.last_use.at()),
         retired: retired.map(|retired| retired.retired),
         by: retired.map(|retired| &*retired.by),
         leak: retired.and_then(|retired| retired.leak),
