@@ -121,7 +121,7 @@ fn json<'a>(row: &'a UserRow, key: &'a str, token: &'a TokenInfo) -> TokenJson<'
         created: token.created,
         last_used: &token.last_use,
         last_used_from: token.last_use.addresses(),
-        state: row.state().word(),
+        state: row.state(Moment::now()).word(),
     }
 }
 
@@ -161,7 +161,7 @@ pub async fn show(cx: &mut Context, args: ShowArgs) -> Result<Code, Failure> {
         ("Key", format!("{KIND} {key}")),
         ("Created", token.created.rfc3339()),
         ("Used", token.last_use.in_full(Moment::now())),
-        ("State", row.state().word().to_owned()),
+        ("State", row.state(Moment::now()).word().to_owned()),
         ("Reach", detail.reach()),
     ];
     cx.out.facts(&lines)?;

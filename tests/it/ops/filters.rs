@@ -1,7 +1,9 @@
 //! Every word of a filter, straight and negated, near and far, and what LIKE would read as its own.
 
 use tokenward::domain::filter::{Filter, Invalid};
+use tokenward::domain::moment::Moment;
 use tokenward::domain::page::{Sort, Start};
+use tokenward::domain::user::UserState;
 use tokenward::ops::{Error, Ops, Reach, UsersQuery};
 
 use crate::support::place::{self, Place};
@@ -166,6 +168,19 @@ async fn unused_counts_from_the_last_use_the_making_and_since_when_uses_are_know
             assert_eq!(negated, others, "{watched} -{line}");
         }
     }
+    // The list's word and the filter agree.
+    place
+        .sql("UPDATE tokenward.installation SET uses_since = now() - interval '200 days'")
+        .await;
+    let all = UsersQuery {
+        limit: 100,
+        ..UsersQuery::default()
+    };
+    let rows = ops.page_users(&all).await.unwrap().rows.into_iter();
+    let stale = rows.filter(|row| row.state(Moment::now()) == UserState::Stale);
+    let stale: Vec<String> = stale.map(|row| row.user.username).collect();
+    assert_eq!(stale, found(&ops, "is:stale", Reach::Far).await);
+    assert_eq!(stale.len(), 3);
     // What was made of late is not unused for long, and who has no token has none that is unused.
     place
         .sql(

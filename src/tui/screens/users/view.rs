@@ -159,7 +159,7 @@ fn cell(column: &Column, row: &UserRow, cx: &Cx) -> Cell {
         ),
         "ADDRESS" => Cell::base(user.email.clone()),
         "NAME" => Cell::base(user.full_name.clone()),
-        _ => word(row.state()),
+        _ => word(row.state(cx.clock.now)),
     }
 }
 
@@ -174,7 +174,7 @@ fn used(last_use: &LastUse, cx: &Cx) -> String {
 
 fn word(state: UserState) -> Cell {
     let role = match state {
-        UserState::Super => Role::Warn,
+        UserState::Super | UserState::Stale => Role::Warn,
         UserState::Off | UserState::None => Role::Dim,
         UserState::Ok => Role::Base,
     };
