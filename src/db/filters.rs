@@ -65,11 +65,7 @@ pub async fn conditions(
                 }
             }
             Test::UnusedFor(_) | Test::UsedWithin(_) if !site.has_uses => {
-                return Err(Error::Shape(format!(
-                    "{} cannot be told: the last use of tokens is not written down here, or may not be read; \
-                     tokenward migrate makes the table for it",
-                    word.test
-                )));
+                return Err(unknown_uses(&word.test.to_string()));
             }
             Test::UnusedFor(hours) => {
                 let unused = is_unused_since(now.minus_hours(*hours));
@@ -119,6 +115,14 @@ pub async fn conditions(
 #[diesel::dsl::auto_type]
 pub fn has_no_token() -> _ {
     authtoken_token::user_id.nullable().is_null()
+}
+
+/// What is said to who wants to know of uses, by `word`, where they are not known.
+pub(super) fn unknown_uses(word: &str) -> Error {
+    Error::Shape(format!(
+        "{word} cannot be told: the last use of tokens is not written down here, or may not be read; tokenward migrate \
+         makes the table for it"
+    ))
 }
 
 /// Whether the token was not used since `limit`, nor made; never where uses were not written down then already. It is

@@ -16,7 +16,7 @@ use super::site::Site;
 use super::{Conn, Error, keyset};
 use crate::domain::filter::Filter;
 use crate::domain::moment::Moment;
-use crate::domain::page::{Page, Sort, Start};
+use crate::domain::page::{Page, Sort, SortKey, Start};
 use crate::domain::secret::Secret;
 use crate::domain::token::CoveredKey;
 use crate::domain::user::{NewUser, User, UserId, UserRow, Username};
@@ -98,6 +98,9 @@ pub async fn page_users(
     let mut select: Users = with_tokens().into_boxed();
     for condition in filters::conditions(conn, site, &query.filter, query.reach, now).await? {
         select = select.filter(condition);
+    }
+    if query.sort.key == SortKey::LastUse && !site.has_uses {
+        return Err(filters::unknown_uses("LAST USED"));
     }
     let way = keyset::Way::of(query);
     if let Some(condition) = way.condition() {

@@ -207,6 +207,10 @@ impl UserRow {
         let value = match sort.key {
             SortKey::User => CursorValue::Name(self.user.username.clone()),
             SortKey::Created => CursorValue::Time(self.token.as_ref().map(|token| token.created)),
+            SortKey::LastUse => {
+                let token = self.token.as_ref();
+                CursorValue::Time(token.and_then(|token| token.last_use.at()))
+            }
             SortKey::Login => CursorValue::Time(self.user.last_login),
             SortKey::Id => CursorValue::Id,
         };

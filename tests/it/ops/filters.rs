@@ -2,7 +2,7 @@
 
 use tokenward::domain::filter::{Filter, Invalid};
 use tokenward::domain::moment::Moment;
-use tokenward::domain::page::{Sort, Start};
+use tokenward::domain::page::{Sort, SortKey, Start};
 use tokenward::domain::user::UserState;
 use tokenward::ops::{Error, Ops, Reach, UsersQuery};
 
@@ -212,6 +212,16 @@ async fn where_uses_are_not_known_a_filter_by_them_says_so() {
         assert!(said.contains("tokenward migrate"), "{said}");
         assert!(said.starts_with("unused:"), "{said}");
     }
+    let by_use = UsersQuery {
+        sort: Sort {
+            key: SortKey::LastUse,
+            ..Sort::default()
+        },
+        limit: 9,
+        ..UsersQuery::default()
+    };
+    let said = ops.page_users(&by_use).await.unwrap_err().to_string();
+    assert!(said.starts_with("LAST USED cannot be told"), "{said}");
     assert_eq!(found(&ops, "is:stale", Reach::Far).await, ["alice", "bob"]);
 }
 
