@@ -26,6 +26,7 @@ mod rows;
 mod schema;
 pub mod site;
 pub mod users;
+pub mod uses;
 
 use std::future::Future;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod filter;
+pub mod last_use;
 pub mod moment;
 pub mod page;
 pub mod password;

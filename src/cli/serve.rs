@@ -69,7 +69,7 @@ async fn serve(
         listener,
         metrics,
         scheme,
-        gate: _,
+        gate,
     } = started;
     let journal = Journal::start(listener.feed(), &cx.out);
     let _alive = Supervisor::ready();
@@ -87,8 +87,9 @@ async fn serve(
         // Asked twice: whoever is waiting does not want to.
         code = told.stop() => return Ok(code),
     };
-    // It could be asked until the last answer was out.
+    // They could be asked until the last answer was out.
     drop(metrics);
+    gate.write_uses().await;
     journal.finish().await;
     // A stop that lost nothing is what was asked for: 0, as service managers expect it.
     if stopped.dropped == 0 {

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::exit::{Code, Failure};
 use super::output::Tone;
 use super::output::table::Cell;
+use crate::domain::moment::Moment;
 use crate::domain::user::{UserRow, UserState};
 use crate::ops::Change;
 
@@ -45,10 +46,10 @@ pub async fn run(cx: &mut Context, command: Command) -> Result<Code, Failure> {
 
 /// The STATE of a row, toned.
 pub fn state(row: &UserRow) -> Cell {
-    let state = row.state();
+    let state = row.state(Moment::now());
     let tone = match state {
         UserState::Off => Tone::Bad,
-        UserState::Super => Tone::Warning,
+        UserState::Super | UserState::Stale => Tone::Warning,
         UserState::None | UserState::Ok => Tone::Plain,
     };
     Cell::toned(state.word(), tone)

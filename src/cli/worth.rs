@@ -27,6 +27,8 @@ pub struct Worth<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_login: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retired: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<&'a str>,
@@ -54,6 +56,7 @@ impl<'a> Worth<'a> {
             reach: None,
             made: None,
             last_login: None,
+            last_used: None,
             retired: None,
             by: None,
             leak: None,
@@ -77,14 +80,15 @@ impl<'a> Worth<'a> {
     }
 
     fn of_user(self, detail: &'a UserDetail) -> Self {
-        let user = &detail.row.user;
+        let (user, token) = (&detail.row.user, detail.row.token.as_ref());
         Self {
             kind: Some("drf"),
             username: Some(&user.username),
             user_id: Some(user.id),
             reach: Some(detail.reach()),
-            made: detail.row.token.as_ref().map(|token| token.created),
+            made: token.map(|token| token.created),
             last_login: user.last_login,
+            last_used: token.and_then(|token| token.last_use.at()),
             ..self
         }
     }
@@ -99,6 +103,7 @@ impl<'a> Worth<'a> {
             reach: Some(holder.reach()),
             made: Some(holder.made),
             last_login: user.last_login,
+            last_used: holder.last_use.at(),
             ..self
         }
     }

@@ -84,7 +84,7 @@ pub async fn load_next(
             .filter(auth_user::is_active)
             .filter(auth_user::is_staff),
     };
-    for condition in filters::conditions(conn, filter, Reach::Far, now).await? {
+    for condition in filters::conditions(conn, site, filter, Reach::Far, now).await? {
         users = users.filter(condition);
     }
     if let Some(after) = after {

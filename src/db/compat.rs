@@ -141,6 +141,8 @@ struct Column {
     audit_select: Option<bool>,
     #[diesel(sql_type = Bool)]
     grace: bool,
+    #[diesel(sql_type = Bool)]
+    has_uses: bool,
 }
 
 /// The catalogue is no table of ours, and one round trip must tell all of it: raw SQL.
@@ -169,7 +171,12 @@ SELECT asked.name AS asked,
        EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_class r ON r.relnamespace = p.pronamespace
                  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
                 WHERE n.nspname = 'tokenward' AND p.proname = 'end_grace_of_user' AND r.relname = 'retired_key'
-                  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(r.oid, 'SELECT')) AS grace
+                  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(r.oid, 'SELECT')) AS grace,
+       (SELECT count(*) = 2 AND bool_and(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(o.oid, 'SELECT'))
+          FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace
+         WHERE n.nspname = 'tokenward' AND (o.relname = 'last_use' OR o.relname = 'installation' AND EXISTS (
+                   SELECT FROM pg_catalog.pg_attribute u
+                    WHERE u.attrelid = o.oid AND u.attname = 'uses_since' AND NOT u.attisdropped))) AS has_uses
   FROM (VALUES ('users', $1), ('tokens', 'authtoken_token'), ('knox', 'knox_authtoken')) AS asked(name, path)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass(asked.path)
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -213,6 +220,7 @@ pub async fn read_shape(conn: &mut Conn, users: &UserTable) -> Result<Shape, Err
         .filter_map(|column| column.name.clone())
         .collect();
     let mut site = Site::new(&users.table, &id, &id_type, &users.username, &names);
+    site.has_uses = user.has_uses;
     site.has_groups = users.table == "auth_user" && user.may_read_groups;
     let may_update = |name: &str| {
         user_columns

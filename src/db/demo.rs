@@ -75,6 +75,7 @@ pub async fn insert_demo(
     conn.batch_execute("SET LOCAL session_replication_role = replica")
         .await?;
     conn.batch_execute(GROUPS).await?;
+    conn.batch_execute(WATCHED).await?;
     let hostile = hostile();
     let mut made = 0;
     while made < users {
@@ -100,12 +101,15 @@ pub async fn insert_demo(
 /// When the database is away.
 pub async fn analyze(conn: &mut Conn) -> Result<(), Error> {
     Ok(conn
-        .batch_execute("ANALYZE auth_user; ANALYZE authtoken_token")
+        .batch_execute("ANALYZE auth_user; ANALYZE authtoken_token; ANALYZE tokenward.last_use")
         .await?)
 }
 
 const GROUPS: &str =
     "INSERT INTO auth_group (name) VALUES ('support'), ('billing'), ('operations')";
+
+/// As if a listener had run for so long.
+const WATCHED: &str = "UPDATE tokenward.installation SET uses_since = now() - interval '200 days'";
 
 /// A set made by the server from numbers: Diesel's language has no `generate_series`, and a million rows sent
 /// one by one would take minutes. `$1` to `$2` are the users' numbers; a number decides all that is true of its
@@ -147,6 +151,17 @@ WITH numbered AS (
            id
       FROM made
      WHERE id % 3 <> 2
+    RETURNING user_id, created
+), uses AS (
+    INSERT INTO tokenward.last_use (kind, id, made, at, addresses)
+    SELECT 'drf', user_id::text, created,
+           greatest(created, now() - CASE WHEN user_id % 10 < 3 THEN (user_id::bigint * 13 % 600) * interval '1 min'
+                                          ELSE (user_id::bigint * 7 % 190) * interval '1 day' END),
+           ARRAY(SELECT ('10.2.' || (user_id + n) % 200 || '.' || 1 + user_id % 250)::inet
+                   FROM generate_series(0, user_id % 4) AS n)
+      FROM tokens
+     -- Of some, so that a large demo takes no longer.
+     WHERE user_id % 10 < 8 AND user_id <= 100000
 )
 INSERT INTO auth_user_groups (user_id, group_id)
 SELECT made.id, g.id FROM made JOIN auth_group g ON (made.id + g.id) % 7 = 0 AND made.is_staff";

@@ -4,11 +4,12 @@ use diesel::dsl::{LeftJoinQuerySource, not, sql};
 use diesel::expression::{AsExpression, BoxableExpression, SqlLiteral, UncheckedBind};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Bool, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 
 use super::rows::{Id, Ids, Instant};
 use super::schema::{UserKeys, auth_user, authtoken_token, truth_or};
+use super::site::Site;
 use super::users::Reach;
 use super::{Conn, Error};
 use crate::domain::filter::{Filter, Test};
@@ -33,6 +34,7 @@ const KEY_START: usize = 4;
 /// When the look-up of a key's start fails.
 pub async fn conditions(
     conn: &mut Conn,
+    site: &Site,
     filter: &Filter,
     reach: Reach,
     now: Moment,
@@ -52,7 +54,26 @@ pub async fn conditions(
             Test::Stale => {
                 let limit = Instant(now.minus_days(Test::STALE_DAYS));
                 let older = truth_or(authtoken_token::created.lt(limit).nullable(), false);
-                Box::new(not(has_no_token()).and(not(auth_user::is_active).or(older)))
+                let policy = not(auth_user::is_active)
+                    .or(auth_user::is_superuser)
+                    .or(older);
+                if site.has_uses {
+                    let unused = is_unused_since(now.minus_days(Test::STALE_UNUSED_DAYS));
+                    Box::new(not(has_no_token()).and(policy.or(unused))) as Condition
+                } else {
+                    Box::new(not(has_no_token()).and(policy))
+                }
+            }
+            Test::UnusedFor(_) | Test::UsedWithin(_) if !site.has_uses => {
+                return Err(unknown_uses(&word.test.to_string()));
+            }
+            Test::UnusedFor(hours) => {
+                let unused = is_unused_since(now.minus_hours(*hours));
+                Box::new(not(has_no_token()).and(unused))
+            }
+            Test::UsedWithin(hours) => {
+                let unused = is_unused_since(now.minus_hours(*hours));
+                Box::new(not(has_no_token()).and(not(unused)))
             }
             // Unknown for a user without a token, which counts as false. A WHERE takes it so by itself, and Postgres has
             // statistics for the bare column; only under a NOT it must be said, which hides the column from them.
@@ -95,6 +116,38 @@ pub async fn conditions(
 pub fn has_no_token() -> _ {
     authtoken_token::user_id.nullable().is_null()
 }
+
+/// What is said to who wants to know of uses, by `word`, where they are not known.
+pub(super) fn unknown_uses(word: &str) -> Error {
+    Error::Shape(format!(
+        "{word} cannot be told: the last use of tokens is not written down here, or may not be read; tokenward migrate \
+         makes the table for it"
+    ))
+}
+
+/// Whether the token was not used since `limit`, nor made; never where uses were not written down then already. It is
+/// false for a user without a token. Diesel has no word for a table of ours that is joined with the token's.
+fn is_unused_since(limit: Moment) -> Unused {
+    let made = "coalesce(\"authtoken_token\".\"created\" < ";
+    let watched = ", false) AND coalesce((SELECT i.uses_since FROM tokenward.installation i) < ";
+    let used = ", false) AND NOT EXISTS (SELECT FROM tokenward.last_use AS l WHERE l.kind = 'drf' \
+                AND l.id = \"authtoken_token\".\"user_id\"::text AND l.made = \"authtoken_token\".\"created\" \
+                AND l.at >= ";
+    sql::<Bool>(&format!("({made}"))
+        .bind::<Timestamptz, _>(Instant(limit))
+        .sql(watched)
+        .bind::<Timestamptz, _>(Instant(limit))
+        .sql(used)
+        .bind::<Timestamptz, _>(Instant(limit))
+        .sql("))")
+}
+
+/// A piece of SQL with a time behind it.
+type WithTime<Before> =
+    SqlLiteral<Bool, UncheckedBind<Before, <Instant as AsExpression<Timestamptz>>::Expression>>;
+
+/// What [`is_unused_since`] gives.
+type Unused = WithTime<WithTime<WithTime<SqlLiteral<Bool>>>>;
 
 /// The owners of the keys that start with `text`: asked for first, by index, since Postgres cannot use two
 /// tables' indexes for one "or".

@@ -1,6 +1,9 @@
 //! A sort order and a place in it, turned into WHERE and ORDER BY.
 
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Timestamptz};
 
 use super::filters::Condition;
 use super::rows::{Id, Instant};
@@ -90,6 +93,14 @@ impl Way {
                 let login = || time_or(auth_user::last_login, none);
                 Box::new(login().le(at).and(login().lt(at).or(auth_user::id.lt(id))))
             }
+            (SortKey::LastUse, Direction::Ascending) => {
+                let used = || time_or(last_use(), none);
+                Box::new(used().ge(at).and(used().gt(at).or(auth_user::id.gt(id))))
+            }
+            (SortKey::LastUse, Direction::Descending) => {
+                let used = || time_or(last_use(), none);
+                Box::new(used().le(at).and(used().lt(at).or(auth_user::id.lt(id))))
+            }
             (SortKey::User | SortKey::Created | SortKey::Id, Direction::Ascending) => {
                 let created = || time_or(authtoken_token::created.nullable(), none);
                 Box::new(
@@ -113,6 +124,7 @@ impl Way {
     pub fn order(&self, users: Users) -> Users {
         let none = Instant(Moment::DISTANT_PAST);
         let created = time_or(authtoken_token::created.nullable(), none);
+        let used = time_or(last_use(), none);
         let login = time_or(auth_user::last_login, none);
         // The same order, by no column that an index has.
         let unindexed = auth_user::username.concat("");
@@ -134,6 +146,12 @@ impl Way {
             }
             (SortKey::Created, Direction::Descending) => {
                 users.order_by((created.desc(), auth_user::id.desc()))
+            }
+            (SortKey::LastUse, Direction::Ascending) => {
+                users.order_by((used.asc(), auth_user::id.asc()))
+            }
+            (SortKey::LastUse, Direction::Descending) => {
+                users.order_by((used.desc(), auth_user::id.desc()))
             }
             (SortKey::Login, Direction::Ascending) => {
                 users.order_by((login.asc(), auth_user::id.asc()))
@@ -166,6 +184,14 @@ impl Way {
             }
         }
     }
+}
+
+/// The last use of the row's token: Diesel has no word for a table of ours that is joined with the token's.
+fn last_use() -> SqlLiteral<Nullable<Timestamptz>> {
+    sql(
+        "(SELECT l.at FROM tokenward.last_use AS l WHERE l.kind = 'drf' \
+          AND l.id = \"authtoken_token\".\"user_id\"::text AND l.made = \"authtoken_token\".\"created\")",
+    )
 }
 
 #[cfg(test)]

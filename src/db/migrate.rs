@@ -24,7 +24,7 @@ const OURS: EmbeddedMigrations = embed_migrations!("migrations/tokenward");
 
 /// The SQL of each migration, for `--plan`: Diesel runs what it embeds but does not show it. A test holds the
 /// names against the embedded ones.
-const SQL: [(&str, &str); 12] = [
+const SQL: [(&str, &str); 13] = [
     (
         "2025-04-02-000001_django_migrations",
         include_str!("../../migrations/django/2025-04-02-000001_django_migrations/up.sql"),
@@ -62,6 +62,10 @@ const SQL: [(&str, &str); 12] = [
     (
         "2026-11-27-000004_grace",
         include_str!("../../migrations/tokenward/2026-11-27-000004_grace/up.sql"),
+    ),
+    (
+        "2026-11-27-000005_last_use",
+        include_str!("../../migrations/tokenward/2026-11-27-000005_last_use/up.sql"),
     ),
     (
         "2026-11-27-000006_sessions",

@@ -1,5 +1,5 @@
 //! Whether the memory of retired keys is hung on the token tables, and whether those who may change tokens may write to
-//! the audit. `migrate` asks, to know whether there is something to do.
+//! the audit and to the table of last uses. `migrate` asks, to know whether there is something to do.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
@@ -23,6 +23,9 @@ const GRACE_MISSING: &str = include_str!("records/grace_missing.sql");
 fn retire_body() -> &'static str {
     MIGRATION.split("$retire$").nth(1).unwrap_or_default()
 }
+
+/// Asks whether the table of last uses, or a right to write to it, is missing.
+const USES_MISSING: &str = include_str!("records/uses_missing.sql");
 
 #[derive(QueryableByName)]
 struct Answer {
@@ -50,6 +53,18 @@ pub(super) async fn are_missing(conn: &mut Conn, users: &UserTable) -> Result<bo
 /// When the database is away.
 pub(super) async fn is_grace_endless(conn: &mut Conn, users: &UserTable) -> Result<bool, Error> {
     let answer: Answer = diesel::sql_query(GRACE_MISSING)
+        .bind::<Text, _>(quoted_path(&users.table))
+        .get_result(conn)
+        .await?;
+    Ok(answer.missing)
+}
+
+/// Whether somebody who may change tokens may not write down when they are used.
+///
+/// # Errors
+/// When the database is away.
+pub(super) async fn is_use_unwritable(conn: &mut Conn, users: &UserTable) -> Result<bool, Error> {
+    let answer: Answer = diesel::sql_query(USES_MISSING)
         .bind::<Text, _>(quoted_path(&users.table))
         .get_result(conn)
         .await?;

@@ -10,6 +10,7 @@ use std::io::Write;
 use uuid::Uuid;
 
 use super::schema::{UserKey, UserKeys};
+use crate::domain::last_use::LastUse;
 use crate::domain::moment::Moment;
 use crate::domain::token::{CoveredKey, Fingerprint};
 use crate::domain::user::{TokenInfo, User, UserId, UserRow};
@@ -177,6 +178,7 @@ impl From<TokenColumns> for TokenInfo {
         Self {
             key: CoveredKey::new(&row.prefix, Fingerprint::from_bytes(digest)),
             created: row.created.into(),
+            last_use: LastUse::Unknown,
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Site {
     pub has_last_login: bool,
     /// Whether Django's own groups and permissions belong to these users, and may be read.
     pub has_groups: bool,
+    /// Whether our schema keeps the last use of tokens here, and this role may read it.
+    pub has_uses: bool,
     /// The common table expression that stands in for `auth_user`, without its WITH; `None` where the table is Django's own.
     stand_in: Option<String>,
 }
@@ -88,6 +90,7 @@ impl Site {
             has_password: has("password"),
             has_last_login: has("last_login"),
             has_groups: false,
+            has_uses: false,
             stand_in,
         }
     }

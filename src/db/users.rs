@@ -16,7 +16,7 @@ use super::site::Site;
 use super::{Conn, Error, keyset};
 use crate::domain::filter::Filter;
 use crate::domain::moment::Moment;
-use crate::domain::page::{Page, Sort, Start};
+use crate::domain::page::{Page, Sort, SortKey, Start};
 use crate::domain::retired::{KeyDigest, Salt};
 use crate::domain::secret::Secret;
 use crate::domain::token::CoveredKey;
@@ -107,8 +107,11 @@ pub async fn page_users(
     now: Moment,
 ) -> Result<Page<UserRow>, Error> {
     let mut select: Users = with_tokens().into_boxed();
-    for condition in filters::conditions(conn, &query.filter, query.reach, now).await? {
+    for condition in filters::conditions(conn, site, &query.filter, query.reach, now).await? {
         select = select.filter(condition);
+    }
+    if query.sort.key == SortKey::LastUse && !site.has_uses {
+        return Err(filters::unknown_uses("LAST USED"));
     }
     let way = keyset::Way::of(query);
     if let Some(condition) = way.condition() {
@@ -288,7 +291,7 @@ pub async fn count_users(
         .left_join(authtoken_token::table)
         .select(sql::<(BigInt, BigInt, BigInt, BigInt)>(COUNTS))
         .into_boxed();
-    for condition in filters::conditions(conn, filter, Reach::Far, now).await? {
+    for condition in filters::conditions(conn, site, filter, Reach::Far, now).await? {
         select = select.filter(condition);
     }
     let (active, active_with, inactive, inactive_with): (i64, i64, i64, i64) =

@@ -38,7 +38,8 @@ pub enum Test {
     Off,
     /// `is:none`: no token.
     NoToken,
-    /// `is:stale`: has a token whose time is over: made more than [`Test::STALE_DAYS`] days ago, or its user is off.
+    /// `is:stale`: has a token that should be looked at: made more than [`Test::STALE_DAYS`] days ago, unused for
+    /// [`Test::STALE_UNUSED_DAYS`], or its user is off, or is a superuser: his never ends by itself either.
     Stale,
     /// `kind:drf`: has a token of REST framework.
     Drf,
@@ -46,6 +47,11 @@ pub enum Test {
     OlderThan(u32),
     /// `age:<30d`: the token was made less than so many days ago.
     YoungerThan(u32),
+    /// `unused:>90d`: the token was used more than so many hours ago, as far as is known: a use counts from when uses are
+    /// written down, and the making of a token as one.
+    UnusedFor(u32),
+    /// `unused:<1h`: it was used less than so many hours ago, or may have been.
+    UsedWithin(u32),
     /// `is:marked`.
     Marked,
 }
@@ -53,6 +59,8 @@ pub enum Test {
 impl Test {
     /// A key of REST framework never expires by itself; an older one than this is stale.
     pub const STALE_DAYS: u32 = 365;
+    /// What nobody has used for so long, nobody may need.
+    pub const STALE_UNUSED_DAYS: u32 = 90;
 }
 
 /// Why a filter cannot be read.
@@ -61,12 +69,15 @@ pub enum Invalid {
     /// `is:` or `kind:` with a word that does not exist.
     #[error(
         "unknown filter word {0}; known are is:super, is:staff, is:off, is:none, is:stale, is:marked, kind:drf, \
-         age:>30d"
+         age:>30d, unused:>90d"
     )]
     Unknown(String),
     /// `age:` without a comparison and a length of time.
     #[error("{0} is not an age; write age:>30d, age:<2w, age:>1y")]
     Age(String),
+    /// `unused:` without a comparison and a length of time.
+    #[error("{0} is not a length of time; write unused:>90d, unused:<1h, unused:>1y")]
+    Unused(String),
     /// More than [`Filter::MOST_WORDS`].
     #[error("a filter may have at most {max} words", max = Filter::MOST_WORDS)]
     TooMany,
@@ -143,6 +154,9 @@ fn parse_word(word: &str) -> Result<Word, Invalid> {
         Some(("is", "marked")) => Test::Marked,
         Some(("kind", "drf")) => Test::Drf,
         Some(("age", age)) => parse_age(age).ok_or_else(|| Invalid::Age(bare.to_owned()))?,
+        Some(("unused", time)) => {
+            parse_unused(time).ok_or_else(|| Invalid::Unused(bare.to_owned()))?
+        }
         Some(("is" | "kind", _)) => return Err(Invalid::Unknown(bare.to_owned())),
         Some(_) | None => Test::Text(bare.to_owned()),
     };
@@ -150,22 +164,54 @@ fn parse_word(word: &str) -> Result<Word, Invalid> {
 }
 
 fn parse_age(text: &str) -> Option<Test> {
-    let older = text.starts_with('>');
-    let length = text.strip_prefix(['>', '<'])?;
-    let unit = length.chars().last()?;
-    let count: u32 = length.strip_suffix(unit)?.parse().ok()?;
-    let days = match unit {
-        'd' => count,
-        'w' => count.checked_mul(7)?,
-        'm' => count.checked_mul(30)?,
-        'y' => count.checked_mul(365)?,
-        _ => return None,
-    };
-    Some(if older {
+    let (longer, count, unit) = parse_length(text)?;
+    let days = days(count, unit)?;
+    Some(if longer {
         Test::OlderThan(days)
     } else {
         Test::YoungerThan(days)
     })
+}
+
+fn parse_unused(text: &str) -> Option<Test> {
+    let (longer, count, unit) = parse_length(text)?;
+    let hours = match unit {
+        'h' => count,
+        unit => days(count, unit)?.checked_mul(24)?,
+    };
+    Some(if longer {
+        Test::UnusedFor(hours)
+    } else {
+        Test::UsedWithin(hours)
+    })
+}
+
+/// `>30d`: whether it is to be longer, and the number with its unit.
+fn parse_length(text: &str) -> Option<(bool, u32, char)> {
+    let longer = text.starts_with('>');
+    let length = text.strip_prefix(['>', '<'])?;
+    let unit = length.chars().last()?;
+    let count = length.strip_suffix(unit)?.parse().ok()?;
+    Some((longer, count, unit))
+}
+
+fn days(count: u32, unit: char) -> Option<u32> {
+    match unit {
+        'd' => Some(count),
+        'w' => count.checked_mul(7),
+        'm' => count.checked_mul(30),
+        'y' => count.checked_mul(365),
+        _ => None,
+    }
+}
+
+/// In days where it is so many of them.
+fn length(hours: u32) -> String {
+    if hours > 0 && hours.is_multiple_of(24) {
+        format!("{}d", hours / 24)
+    } else {
+        format!("{hours}h")
+    }
 }
 
 impl fmt::Display for Test {
@@ -180,6 +226,8 @@ impl fmt::Display for Test {
             Self::Drf => f.write_str("kind:drf"),
             Self::OlderThan(days) => write!(f, "age:>{days}d"),
             Self::YoungerThan(days) => write!(f, "age:<{days}d"),
+            Self::UnusedFor(hours) => write!(f, "unused:>{}", length(*hours)),
+            Self::UsedWithin(hours) => write!(f, "unused:<{}", length(*hours)),
             Self::Marked => f.write_str("is:marked"),
         }
     }
@@ -224,6 +272,46 @@ mod tests {
             "a name may hold a colon"
         );
         assert!(Filter::parse("  ").unwrap().is_empty());
+    }
+
+    #[test]
+    fn how_long_a_token_is_unused_is_told_in_hours_or_more() {
+        for (line, negated, test, said) in [
+            (
+                "unused:>90d",
+                false,
+                Test::UnusedFor(90 * 24),
+                "unused:>90d",
+            ),
+            ("-unused:>2w", true, Test::UnusedFor(14 * 24), "unused:>14d"),
+            ("unused:<1h", false, Test::UsedWithin(1), "unused:<1h"),
+            (
+                "unused:>1y",
+                false,
+                Test::UnusedFor(365 * 24),
+                "unused:>365d",
+            ),
+        ] {
+            assert_eq!(test.to_string(), said);
+            assert_eq!(tests(line), [(negated, test)], "{line}");
+        }
+        for wrong in [
+            "unused:",
+            "unused:90d",
+            "unused:>d",
+            "unused:>1x",
+            "unused:>9999999y",
+        ] {
+            let said = Filter::parse(wrong).unwrap_err().to_string();
+            assert!(
+                said.starts_with(wrong) && said.contains("unused:>90d"),
+                "{said}"
+            );
+        }
+        assert!(
+            Filter::parse("age:>1h").is_err(),
+            "a token's age is told in days"
+        );
     }
 
     #[test]

@@ -85,6 +85,12 @@ impl Moment {
         self.timestamp().strftime("%Y-%m-%d %H:%M UTC").to_string()
     }
 
+    /// `2025-01-31`, the day in UTC.
+    #[must_use]
+    pub fn day_utc(self) -> String {
+        self.timestamp().strftime("%Y-%m-%d").to_string()
+    }
+
     /// `2025-01-31 14:02` in `zone`.
     #[must_use]
     pub fn minute_in(self, zone: &TimeZone) -> String {
@@ -121,6 +127,12 @@ impl Moment {
     #[must_use]
     pub const fn plus_hours(self, hours: u32) -> Self {
         Self(self.0.saturating_add(hours as i64 * HOUR_MICROS))
+    }
+
+    /// This instant less `hours`; the earliest instant there is when that lies before it.
+    #[must_use]
+    pub const fn minus_hours(self, hours: u32) -> Self {
+        Self(self.0.saturating_sub(hours as i64 * HOUR_MICROS))
     }
 
     /// This instant less `days` days of 24 hours; the earliest instant there is when that lies before it.

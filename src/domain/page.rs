@@ -5,7 +5,8 @@ use super::moment::Moment;
 use super::user::UserId;
 
 /// What users can be sorted by. By name and by id an index of Django's is walked; the times have none there, so each
-/// page sorted by one reads the whole table (about a second for a million users).
+/// page sorted by one reads the whole table (about a second for a million users, and several by the last use, which
+/// stands in a table of ours).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SortKey {
     /// The user's name, in the database's collation.
@@ -13,6 +14,8 @@ pub enum SortKey {
     User,
     /// When the token was made; users without one count as earliest.
     Created,
+    /// The last use of the token; a token that was never used, and users without one, count as earliest.
+    LastUse,
     /// The last login; users who never did count as earliest.
     Login,
     /// The primary key.

@@ -6,6 +6,8 @@ use serde::{Serialize, Serializer};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::filter::Test;
+use super::last_use::LastUse;
 use super::moment::Moment;
 use super::page::{Cursor, CursorValue, Sort, SortKey};
 use super::token::CoveredKey;
@@ -165,6 +167,8 @@ pub struct TokenInfo {
     pub key: CoveredKey,
     /// When it was made.
     pub created: Moment,
+    /// When it was used last, where that is known.
+    pub last_use: LastUse,
 }
 
 /// The one word that a row's STATE column shows, the most telling first.
@@ -176,6 +180,8 @@ pub enum UserState {
     None,
     /// A live key with every permission.
     Super,
+    /// A live key that is old, or that nobody has used for long ([`TokenInfo::is_stale`]).
+    Stale,
     /// A live key.
     Ok,
 }
@@ -188,6 +194,7 @@ impl UserState {
             Self::Off => "OFF",
             Self::None => "none",
             Self::Super => "SUPER",
+            Self::Stale => "STALE",
             Self::Ok => "ok",
         }
     }
@@ -200,6 +207,10 @@ impl UserRow {
         let value = match sort.key {
             SortKey::User => CursorValue::Name(self.user.username.clone()),
             SortKey::Created => CursorValue::Time(self.token.as_ref().map(|token| token.created)),
+            SortKey::LastUse => {
+                let token = self.token.as_ref();
+                CursorValue::Time(token.and_then(|token| token.last_use.at()))
+            }
             SortKey::Login => CursorValue::Time(self.user.last_login),
             SortKey::Id => CursorValue::Id,
         };
@@ -211,16 +222,30 @@ impl UserRow {
 
     /// The row's state.
     #[must_use]
-    pub const fn state(&self) -> UserState {
-        if !self.user.is_active {
-            UserState::Off
-        } else if self.token.is_none() {
-            UserState::None
-        } else if self.user.is_superuser {
-            UserState::Super
-        } else {
-            UserState::Ok
+    pub fn state(&self, now: Moment) -> UserState {
+        match &self.token {
+            _ if !self.user.is_active => UserState::Off,
+            None => UserState::None,
+            Some(_) if self.user.is_superuser => UserState::Super,
+            Some(token) if token.is_stale(now) => UserState::Stale,
+            Some(_) => UserState::Ok,
         }
+    }
+}
+
+impl TokenInfo {
+    /// Whether it was made, or as far as is known used last, so long ago that it should be looked at: what the filter
+    /// `is:stale` finds of the tokens of ordinary active users.
+    #[must_use]
+    pub fn is_stale(&self, now: Moment) -> bool {
+        let used = match &self.last_use {
+            LastUse::Unknown => None,
+            LastUse::NeverSince(since) => Some(*since),
+            LastUse::Used(last) => Some(last.at),
+        };
+        let long_unused = now.minus_days(Test::STALE_UNUSED_DAYS);
+        self.created < now.minus_days(Test::STALE_DAYS)
+            || used.is_some_and(|used| used.max(self.created) < long_unused)
     }
 }
 
@@ -240,6 +265,38 @@ pub struct NewUser {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::last_use::Use;
+    use crate::domain::secret::Secret;
+
+    #[test]
+    fn stale_is_what_is_old_or_long_unused_since_that_is_known() {
+        let now = Moment::from_unix_micros(0).plus_hours(10_000 * 24);
+        let ago = |days| now.minus_days(days);
+        let used = |days| {
+            LastUse::Used(Use {
+                at: ago(days),
+                addresses: Vec::new(),
+            })
+        };
+        for (made, last_use, stale) in [
+            (100, LastUse::Unknown, false),
+            (364, LastUse::Unknown, false),
+            (366, LastUse::Unknown, true),
+            (366, used(1), true),
+            (200, used(89), false),
+            (200, used(91), true),
+            (200, LastUse::NeverSince(ago(89)), false),
+            (200, LastUse::NeverSince(ago(91)), true),
+            (80, LastUse::NeverSince(ago(91)), false),
+        ] {
+            let token = TokenInfo {
+                key: CoveredKey::of(&Secret::from("x")),
+                created: ago(made),
+                last_use,
+            };
+            assert_eq!(token.is_stale(now), stale, "{token:?}");
+        }
+    }
 
     #[test]
     fn names_that_no_database_can_hold_are_refused_in_words() {

@@ -90,21 +90,34 @@ impl App {
         self.ops.has_knox()
     }
 
-    /// Who holds `key`, looked for among the kinds of token that the route takes.
-    async fn verify(&self, tokens: Tokens, key: &str) -> Result<Principal, Error> {
+    /// Who holds `key`, looked for among the kinds of token that the route takes. With the address of whoever is let in by
+    /// it, it is a use of the token; without one, a question about it.
+    async fn verify(
+        &self,
+        tokens: Tokens,
+        key: &str,
+        client: Option<IpAddr>,
+    ) -> Result<Principal, Error> {
         let knox = tokens.knox() && self.has_knox();
         if tokens.drf() {
             let shown = Presented::Drf(Secret::from(key));
-            match self.gate.verify(&shown).await {
+            match self.ask(&shown, client).await {
                 Err(Error::Denied(Denied::InvalidToken)) if knox => {}
                 verdict => return verdict,
             }
         }
         if knox {
             let shown = Presented::Knox(KnoxKey::new(Secret::from(key)));
-            return self.gate.verify(&shown).await;
+            return self.ask(&shown, client).await;
         }
         Err(Error::Denied(Denied::InvalidToken))
+    }
+
+    async fn ask(&self, shown: &Presented, client: Option<IpAddr>) -> Result<Principal, Error> {
+        match client {
+            Some(client) => self.gate.admit(shown, client).await,
+            None => self.gate.verify(shown).await,
+        }
     }
 }
 
@@ -128,7 +141,7 @@ where
 {
     let (place, route) = match app.routes.find(head.uri.path(), head.uri.query()) {
         Found::Route(_, route) if route.answers == Answers::Auth => {
-            return forward::answer(app, route, head).await;
+            return forward::answer(app, route, head, client).await;
         }
         Found::Route(..) | Found::Slash(_) | Found::Nothing if !is_conventional(&head.method) => {
             return (reply::bad_request(), Record::of(None, Reason::Method));

@@ -3,6 +3,7 @@
 
 mod callers;
 mod names;
+mod uses;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::known::{Emptying, Entry, Known, Mark};
+use super::known::{Emptying, Entry, Hit, Known, Mark};
 use super::{Error, Ops};
 use crate::db::changes::{self, Heard};
 use crate::db::lookup::{self, Holder, Lookup};
@@ -22,6 +23,8 @@ use crate::text;
 pub use callers::Caller;
 use callers::Callers;
 use names::Names;
+pub use uses::Pace;
+use uses::Uses;
 
 /// How large and how patient a gate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct GateSettings {
     pub waiting: usize,
     /// So long an unknown key may wait for the database.
     pub deadline: Duration,
+    /// When the last uses of tokens are written down.
+    pub uses: Pace,
 }
 
 impl Default for GateSettings {
@@ -44,6 +49,7 @@ impl Default for GateSettings {
             connections: 2,
             waiting: 10_000,
             deadline: Duration::from_secs(2),
+            uses: Pace::default(),
         }
     }
 }
@@ -83,6 +89,7 @@ struct Inner {
     lookup: Lookup,
     names: Names,
     callers: Callers,
+    uses: Uses,
     listening: JoinHandle<()>,
     hits: AtomicU64,
     look_ups: AtomicU64,
@@ -120,6 +127,7 @@ impl Gate {
                 lookup,
                 names,
                 callers: Callers::default(),
+                uses: Uses::start(ops, settings.uses),
                 listening,
                 hits: AtomicU64::new(0),
                 look_ups: AtomicU64::new(0),
@@ -127,21 +135,52 @@ impl Gate {
         }
     }
 
-    /// Who stands behind `presented`.
+    /// Who stands behind `presented`. It is only asked about: nobody uses it by that.
     ///
     /// # Errors
     /// [`Error::Denied`] as REST framework and knox would, [`Error::Unavailable`] when the database is needed and does
     /// not answer in time.
     pub async fn verify(&self, presented: &Presented) -> Result<Principal, Error> {
+        self.answer(presented, None).await
+    }
+
+    /// Who stands behind `presented`, which somebody at `address` shows to be let in by. That is a use of the token, and is
+    /// noted.
+    ///
+    /// # Errors
+    /// As [`Gate::verify`].
+    pub async fn admit(&self, presented: &Presented, address: IpAddr) -> Result<Principal, Error> {
+        self.answer(presented, Some(address)).await
+    }
+
+    async fn answer(
+        &self,
+        presented: &Presented,
+        address: Option<IpAddr>,
+    ) -> Result<Principal, Error> {
         let inner = &*self.inner;
         let mark = Mark::of(presented);
-        if let Some(entry) = inner.known.find(mark, Moment::now) {
+        let from = address.and_then(|address| inner.uses.mark_of(address));
+        if let Some(Hit { entry, is_new_use }) = inner.known.find(mark, Moment::now, from) {
             inner.hits.fetch_add(1, Relaxed);
-            return judge(presented, entry);
+            let principal = judge(presented, entry)?;
+            if is_new_use && let Some(address) = address {
+                inner.uses.note(&principal, address);
+            }
+            return Ok(principal);
         }
         inner.look_ups.fetch_add(1, Relaxed);
         // On the heap, for a request with a known key shall not carry the room for a look-up.
-        Box::pin(inner.look_up(presented, mark)).await
+        let principal = Box::pin(inner.look_up(presented, mark)).await?;
+        if let Some(address) = address {
+            inner.uses.note(&principal, address);
+        }
+        Ok(principal)
+    }
+
+    /// Writes down the uses that still wait, if that does not take long: before the last clone of the gate goes.
+    pub async fn write_uses(&self) {
+        self.inner.uses.flush().await;
     }
 
     /// Whose key it was that was just refused, if our schema or this process remembers and tells in time.

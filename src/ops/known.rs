@@ -61,6 +61,15 @@ const NOTES: usize = 1 << 18;
 /// So many retired keys are remembered, to name whose they were.
 const RETIRED: usize = 10_000;
 
+const NANOS_A_MINUTE: u64 = 60_000_000_000;
+
+/// What was found.
+pub(super) struct Hit {
+    pub(super) entry: Entry,
+    /// In this minute it was not used yet, or last from another address.
+    pub(super) is_new_use: bool,
+}
+
 /// What is remembered.
 pub(super) struct Known {
     entries: Cache<Mark, Packed>,
@@ -145,15 +154,31 @@ impl Known {
         self.retired.get(&key)
     }
 
-    /// Whose key has this mark, as long as that is certain. `now` is asked only where something expires.
-    pub(super) fn find(&self, mark: Mark, now: impl FnOnce() -> Moment) -> Option<Entry> {
-        if !self.is_sure() {
+    /// Whose key has this mark, as long as that is certain. `now` is asked only where something expires. `from` tells where
+    /// the key is used, by a number that stands for an address; it is none where nobody wants to know.
+    pub(super) fn find(
+        &self,
+        mark: Mark,
+        now: impl FnOnce() -> Moment,
+        from: Option<u32>,
+    ) -> Option<Hit> {
+        // One look at the clock, for the promise and for the minute of the use.
+        let clock = nanos(since_boot());
+        if clock >= self.sure_until.load(SeqCst) {
             return None;
         }
         let packed = self.entries.get(&mark)?;
         let header = packed.header()?;
-        let counts = self.is_fresh(header) && header.until.is_none_or(|until| now() < until);
-        counts.then(|| packed.unpack()).flatten()
+        if !self.is_fresh(header) || header.until.is_some_and(|until| now() >= until) {
+            return None;
+        }
+        let entry = packed.unpack()?;
+        let is_new_use = from.is_some_and(|from| {
+            // Never zero, which stands for none.
+            let minute = clock / NANOS_A_MINUTE + 1;
+            packed.is_new_use(minute << 32 | u64::from(from))
+        });
+        Some(Hit { entry, is_new_use })
     }
 
     /// Whether nothing newer than the entry is noted. Where nothing at all has changed since, no note need be fetched

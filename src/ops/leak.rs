@@ -30,6 +30,7 @@ pub use report::{Format, write as write_report};
 pub use respond::{Deed, MOST_LIVE, Response, RowDone};
 pub use sight::{Line, Lines, Sighting, Sightings};
 
+use crate::domain::last_use::LastUse;
 use crate::domain::moment::Moment;
 use crate::domain::retired::{KeyDigest, Retired, Salt, Told};
 use crate::domain::scan::{Checksum, Context, Kind};
@@ -120,6 +121,8 @@ pub struct Holder {
     pub groups: u64,
     /// How many permissions of his own he has.
     pub permissions: u64,
+    /// When the key was used last, where that is known.
+    pub last_use: LastUse,
 }
 
 /// Which kind of token a key belongs to.
@@ -240,10 +243,13 @@ impl Finding {
     #[must_use]
     pub fn detail(&self, now: Moment, place: &str) -> String {
         match &self.verdict {
-            Verdict::Live(holder) => match (self.sighting.kind, holder.user.last_login) {
+            Verdict::Live(holder) => match (self.sighting.kind, holder.last_use.brief(now)) {
                 (Kind::Checksum(Checksum::Good), _) => "checksum good".to_owned(),
-                (_, Some(login)) => format!("login {} ago", login.age(now)),
-                (_, None) => "never logged in".to_owned(),
+                (_, Some(used)) => used,
+                (_, None) => match holder.user.last_login {
+                    Some(login) => format!("login {} ago", login.age(now)),
+                    None => "never logged in".to_owned(),
+                },
             },
             Verdict::Inert(_, Why::Off) => "user is off".to_owned(),
             Verdict::Inert(_, Why::Expired) => "token expired".to_owned(),

@@ -2,7 +2,7 @@
 
 use super::{Aim, Change, Error, Mode, Ops};
 use crate::db::users::{self, UsersQuery};
-use crate::db::{self, Conn, Stop, retired_keys, site::Site};
+use crate::db::{self, Conn, Stop, retired_keys, site::Site, uses};
 use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
 use crate::domain::page::Page;
@@ -61,8 +61,13 @@ impl Ops {
     pub async fn page_users(&self, query: &UsersQuery) -> Result<Page<UserRow>, Error> {
         let mut conn = self.db().conn().await?;
         let stop = Stop::of(&conn);
-        let page = users::page_users(&mut conn, self.db().site(), query, Moment::now());
-        Ok(self.db().obey(&self.cancel, stop, page).await?)
+        let site = self.db().site();
+        let work = async {
+            let mut page = users::page_users(&mut conn, site, query, Moment::now()).await?;
+            uses::add_last_uses(&mut conn, site, &mut page.rows).await?;
+            Ok(page)
+        };
+        Ok(self.db().obey(&self.cancel, stop, work).await?)
     }
 
     /// About how many users there are; exact when they are few.
@@ -227,7 +232,8 @@ pub(super) async fn detail(
     site: &Site,
     row: Option<UserRow>,
 ) -> Result<Option<UserDetail>, db::Error> {
-    let Some(row) = row else { return Ok(None) };
+    let Some(mut row) = row else { return Ok(None) };
+    uses::add_last_uses(conn, site, std::slice::from_mut(&mut row)).await?;
     let (groups, permissions) = users::load_reach(conn, site, row.user.id).await?;
     Ok(Some(UserDetail {
         row,

@@ -1,5 +1,6 @@
 //! What the tests of every screen use: a model with made-up rows, `press`, and the screen as text.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -7,6 +8,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Size;
 
+use crate::domain::last_use::{LastUse, Use};
 use crate::domain::moment::Moment;
 use crate::domain::page::Page;
 use crate::domain::secret::Secret;
@@ -206,8 +208,19 @@ pub fn row(id: i32, name: &str, key: &str) -> UserRow {
         token: (!key.is_empty()).then(|| TokenInfo {
             key: CoveredKey::of(&whole),
             created: Moment::parse("2022-03-01T09:14:00Z").unwrap(),
+            last_use: LastUse::Unknown,
         }),
     }
+}
+
+/// A use so many minutes ago, the last one from 10.2.0.7.
+pub fn used(minutes: i64, addresses: u8) -> LastUse {
+    let at = Moment::from_unix_micros(now().unix_micros() - minutes * 60_000_000);
+    let addresses = (0..addresses).map(|n| IpAddr::from([10, 2, 0, 7 + n]));
+    LastUse::Used(Use {
+        at,
+        addresses: addresses.collect(),
+    })
 }
 
 /// The token of `row` in clear.

@@ -8,6 +8,7 @@ mod retired;
 mod rude;
 mod serve;
 mod tls;
+mod uses;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

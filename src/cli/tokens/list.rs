@@ -1,6 +1,8 @@
 //! `token list` and `token show`. A list is written page by page as it is read; keys stay covered unless `--reveal` is
 //! given, and then each one that is shown leaves a line in the audit.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use super::KIND;
@@ -11,8 +13,9 @@ use crate::cli::output::table::Cell;
 use crate::cli::pages::{self, Pages};
 use crate::cli::users::state;
 use crate::domain::filter::Filter;
+use crate::domain::last_use::LastUse;
 use crate::domain::moment::Moment;
-use crate::domain::user::{UserId, UserRow, Username};
+use crate::domain::user::{TokenInfo, UserId, UserRow, Username};
 use crate::ops::{self, Aim, Ops, Purpose};
 
 /// `token list`.
@@ -42,7 +45,7 @@ pub struct ShowArgs {
     reveal: bool,
 }
 
-const HEADER: [&str; 5] = ["USER", "KIND", "KEY", "CREATED", "STATE"];
+const HEADER: [&str; 6] = ["USER", "KIND", "KEY", "CREATED", "LAST USED", "STATE"];
 
 #[derive(Debug, Serialize)]
 struct TokenJson<'a> {
@@ -51,6 +54,11 @@ struct TokenJson<'a> {
     kind: &'static str,
     key: &'a str,
     created: Moment,
+    /// Left out where nobody knows.
+    #[serde(skip_serializing_if = "LastUse::is_unknown")]
+    last_used: &'a LastUse,
+    #[serde(skip_serializing_if = "<[IpAddr]>::is_empty")]
+    last_used_from: &'a [IpAddr],
     state: &'static str,
 }
 
@@ -80,9 +88,9 @@ pub async fn list(cx: &mut Context, args: ListArgs) -> Result<Code, Failure> {
                 }
             }
             if cx.is_json() {
-                cx.out.json(&json(row, &key, token.created))?;
+                cx.out.json(&json(row, &key, token))?;
             } else {
-                lines.push(cells(row, &key, token.created));
+                lines.push(cells(row, &key, token));
             }
         }
         if args.csv {
@@ -104,23 +112,26 @@ async fn reveal(ops: &Ops, row: &UserRow) -> Result<String, ops::Error> {
     Ok(issued.key.expose().clone())
 }
 
-fn json<'a>(row: &'a UserRow, key: &'a str, created: Moment) -> TokenJson<'a> {
+fn json<'a>(row: &'a UserRow, key: &'a str, token: &'a TokenInfo) -> TokenJson<'a> {
     TokenJson {
         username: &row.user.username,
         user_id: row.user.id,
         kind: KIND,
         key,
-        created,
-        state: row.state().word(),
+        created: token.created,
+        last_used: &token.last_use,
+        last_used_from: token.last_use.addresses(),
+        state: row.state(Moment::now()).word(),
     }
 }
 
-fn cells(row: &UserRow, key: &str, created: Moment) -> Vec<Cell> {
+fn cells(row: &UserRow, key: &str, token: &TokenInfo) -> Vec<Cell> {
     vec![
         Cell::plain(&*row.user.username),
         Cell::plain(KIND),
         Cell::plain(key),
-        Cell::plain(created.rfc3339()),
+        Cell::plain(token.created.rfc3339()),
+        Cell::plain(token.last_use.rfc3339()),
         state(row),
     ]
 }
@@ -142,14 +153,15 @@ pub async fn show(cx: &mut Context, args: ShowArgs) -> Result<Code, Failure> {
         token.key.to_string()
     };
     if cx.is_json() {
-        cx.out.json(&json(row, &key, token.created))?;
+        cx.out.json(&json(row, &key, token))?;
         return Ok(Code::Done);
     }
     let lines = [
         ("User", row.user.username.clone()),
         ("Key", format!("{KIND} {key}")),
         ("Created", token.created.rfc3339()),
-        ("State", row.state().word().to_owned()),
+        ("Used", token.last_use.in_full(Moment::now())),
+        ("State", row.state(Moment::now()).word().to_owned()),
         ("Reach", detail.reach()),
     ];
     cx.out.facts(&lines)?;

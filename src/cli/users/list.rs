@@ -8,6 +8,7 @@ use crate::cli::exit::{Code, Failure};
 use crate::cli::output::table::Cell;
 use crate::cli::pages::{self, Pages};
 use crate::domain::filter::Filter;
+use crate::domain::last_use::LastUse;
 use crate::domain::moment::Moment;
 use crate::domain::token::CoveredKey;
 use crate::domain::user::{User, UserRow, Username};
@@ -52,6 +53,9 @@ struct UserJson<'a> {
 struct TokenJson<'a> {
     key: &'a CoveredKey,
     created: Moment,
+    /// Left out where nobody knows.
+    #[serde(skip_serializing_if = "LastUse::is_unknown")]
+    last_used: &'a LastUse,
 }
 
 impl<'a> UserJson<'a> {
@@ -61,6 +65,7 @@ impl<'a> UserJson<'a> {
             token: row.token.as_ref().map(|token| TokenJson {
                 key: &token.key,
                 created: token.created,
+                last_used: &token.last_use,
             }),
             groups: None,
             permissions: None,

@@ -16,10 +16,11 @@ pub(super) enum Attach {
     Notices,
     Records,
     Grace,
+    Uses,
 }
 
 impl Attach {
-    pub(super) const ALL: [Self; 3] = [Self::Notices, Self::Records, Self::Grace];
+    pub(super) const ALL: [Self; 4] = [Self::Notices, Self::Records, Self::Grace, Self::Uses];
 
     /// Its name among the steps.
     pub(super) const fn name(self) -> &'static str {
@@ -27,6 +28,7 @@ impl Attach {
             Self::Notices => "change notices",
             Self::Records => "retired keys",
             Self::Grace => "end of grace",
+            Self::Uses => "last use",
         }
     }
 
@@ -36,6 +38,7 @@ impl Attach {
             Self::Notices => "attach_notices",
             Self::Records => "attach_records",
             Self::Grace => "attach_grace",
+            Self::Uses => "attach_uses",
         };
         format!(
             "SELECT tokenward.{function}({}, {});",
@@ -50,6 +53,7 @@ impl Attach {
             Self::Notices => is_uncovered(conn, users).await,
             Self::Records => records::are_missing(conn, users).await,
             Self::Grace => records::is_grace_endless(conn, users).await,
+            Self::Uses => records::is_use_unwritable(conn, users).await,
         }
     }
 }

@@ -2,6 +2,8 @@
 //! with who it is, 401, or 503 while the database cannot be asked, whatever the method, body or `Accept` are; proxies
 //! take anything else for an error of their own.
 
+use std::net::IpAddr;
+
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -19,7 +21,7 @@ const STYLE: Style = Style {
     indent: Indent(0),
 };
 
-pub(super) async fn answer(app: &App, route: &Route, head: &Parts) -> Done {
+pub(super) async fn answer(app: &App, route: &Route, head: &Parts, client: IpAddr) -> Done {
     let header = joined(&head.headers, &AUTHORIZATION);
     let done = |answer, reason| (answer, Record::of(Some(route.answers), reason));
     let unauthorized = |sentence| STYLE.unauthorized(&route.challenge, sentence);
@@ -29,7 +31,7 @@ pub(super) async fn answer(app: &App, route: &Route, head: &Parts) -> Done {
             done(answer, Reason::NoCredentials)
         }
         Shown::Malformed(fault) => done(unauthorized(fault.sentence()), Reason::Malformed(fault)),
-        Shown::Given(key) => match app.verify(route.tokens, key).await {
+        Shown::Given(key) => match app.verify(route.tokens, key, Some(client)).await {
             Ok(principal) => {
                 let (answer, record) = done(welcome(&principal), Reason::Done);
                 (

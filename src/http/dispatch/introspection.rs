@@ -69,7 +69,7 @@ where
     if token.expose().contains('\0') {
         return done(inactive(style), Reason::Done);
     }
-    match app.verify(route.tokens, token.expose()).await {
+    match app.verify(route.tokens, token.expose(), None).await {
         Ok(principal) => {
             let body = active(&principal, &route.keyword);
             let (answer, record) = done(style.json(StatusCode::OK, body), Reason::Done);

@@ -186,7 +186,10 @@ impl Call<'_> {
                 Shown::Nothing => Ok(Caller::Nobody),
                 Shown::Malformed(fault) => Err(Refused::Malformed(fault)),
                 Shown::Given(key) => {
-                    let holder = self.app.verify(self.route.tokens, key).await?;
+                    let holder = self
+                        .app
+                        .verify(self.route.tokens, key, Some(self.client))
+                        .await?;
                     Ok(Caller::Holder(holder, key))
                 }
             },

@@ -2,11 +2,13 @@
 //! twice the room.
 //!
 //! Stamp and end as 8 bytes each, then the id behind its kind, when the token was made, its own end if it has one, the
-//! switch, and the texts, each behind its length.
+//! switch, and the texts, each behind its length. Before them, in the same piece of memory, stands what was noted of the
+//! last use: a look at it costs no more than the look at the stamp.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use compact_str::CompactString;
+use triomphe::ThinArc;
 use uuid::Uuid;
 
 use crate::db::lookup::Holder;
@@ -16,7 +18,7 @@ use crate::domain::user::UserId;
 
 /// An entry.
 #[derive(Clone)]
-pub(super) struct Packed(Arc<[u8]>);
+pub(super) struct Packed(ThinArc<AtomicU64, u8>);
 
 /// What an entry says of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,16 +76,27 @@ impl Packed {
         {
             put_text(&mut bytes, text);
         }
-        Self(bytes.into())
+        Self(ThinArc::from_header_and_slice(AtomicU64::new(0), &bytes))
     }
 
     pub(super) fn header(&self) -> Option<Header> {
-        Reader(&self.0).header()
+        Reader(&self.0.slice).header()
+    }
+
+    /// Whether this use differs from the last one that was noted; notes it. Of two that come at the same moment each may be
+    /// taken for new: whoever writes them down knows both.
+    pub(super) fn is_new_use(&self, mark: u64) -> bool {
+        let last = &self.0.header.header;
+        let is_new = last.load(Relaxed) != mark;
+        if is_new {
+            last.store(mark, Relaxed);
+        }
+        is_new
     }
 
     /// The entry as it was; `None` for bytes that [`Packed::of`] did not write.
     pub(super) fn unpack(&self) -> Option<Entry> {
-        let mut reader = Reader(&self.0);
+        let mut reader = Reader(&self.0.slice);
         let header = reader.header()?;
         let expiry = reader.moment()?;
         let created = reader.moment()??;
@@ -231,7 +244,9 @@ mod tests {
                         until
                     })
                 );
-                let short: Arc<[u8]> = packed.0[..packed.0.len() - 1].into();
+                let bytes = &packed.0.slice;
+                let short = &bytes[..bytes.len() - 1];
+                let short = ThinArc::from_header_and_slice(AtomicU64::new(0), short);
                 assert_ne!(
                     Packed(short).unpack(),
                     Some(entry),

@@ -37,7 +37,7 @@ fn now() -> Moment {
 }
 
 fn knows(known: &Known, key: &str) -> bool {
-    known.find(mark(key), now).is_some()
+    known.find(mark(key), now, None).is_some()
 }
 
 fn promise(known: &Known) {
@@ -177,7 +177,7 @@ fn what_expires_is_asked_for_again() {
 fn the_two_kinds_of_key_are_never_mixed_up() {
     let known = two_known();
     let knox = Presented::Knox(crate::domain::token::KnoxKey::new(Secret::from("a")));
-    assert!(known.find(Mark::of(&knox), now).is_none());
+    assert!(known.find(Mark::of(&knox), now, None).is_none());
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn no_interleaving_lets_an_old_answer_count() {
                     }
                     // From here on an answer must be at least as new as what was told of by now.
                     let least = told[user].load(SeqCst);
-                    if let Some(entry) = known.find(mark(&key), now) {
+                    if let Some(Hit { entry, .. }) = known.find(mark(&key), now, None) {
                         hits.fetch_add(1, SeqCst);
                         let version: u64 = entry.account.email.parse().unwrap();
                         assert!(version >= least, "{version} after {least} was told");
@@ -239,4 +239,24 @@ fn no_interleaving_lets_an_old_answer_count() {
         }
     });
     assert!(hits.load(SeqCst) > 100, "{hits:?} hits prove little");
+}
+
+#[test]
+fn a_use_is_new_once_a_minute_and_address_and_anew_after_a_change() {
+    let known = two_known();
+    let is_new = |key, from| known.find(mark(key), now, Some(from)).unwrap().is_new_use;
+    let minute = || nanos(since_boot()) / NANOS_A_MINUTE;
+    loop {
+        let begun = minute();
+        known.remember(mark("a"), &found(1, known.stamp()));
+        let seen = [7, 7, 8, 8, 7].map(|from| is_new("a", from));
+        if minute() == begun {
+            assert_eq!(seen, [true, false, true, false, true]);
+            break;
+        }
+    }
+    assert!(is_new("b", 7), "each key has its own");
+    assert!(!known.find(mark("b"), now, None).unwrap().is_new_use);
+    known.remember(mark("b"), &found(2, known.stamp()));
+    assert!(is_new("b", 7), "what is looked up anew is used anew");
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::folder::Past;
 use super::sight::{Sighting, Sightings};
 use super::{Beginning, Finding, Held, Holder, Verdict, Was, Why};
-use crate::db::{Conn, Stop, knox_tokens, leaks, retired_keys, site::Site, users};
+use crate::db::{Conn, Stop, knox_tokens, leaks, retired_keys, site::Site, users, uses};
 use crate::domain::moment::Moment;
 use crate::domain::retired::Retired;
 use crate::domain::scan::{Candidate, Kind, Shape};
@@ -266,7 +266,8 @@ async fn load_drf(
         return Ok(HashMap::new());
     }
     let keys: Vec<&str> = keys.iter().map(|key| key.expose().as_str()).collect();
-    let rows = users::load_by_keys(conn, site, &keys).await?;
+    let mut rows = users::load_by_keys(conn, site, &keys).await?;
+    uses::add_last_uses(conn, site, &mut rows).await?;
     Ok(rows
         .into_iter()
         .filter_map(|row| {
@@ -277,6 +278,7 @@ async fn load_drf(
                 made: token.created,
                 groups: 0,
                 permissions: 0,
+                last_use: token.last_use,
             };
             Some((token.key.fingerprint, holder))
         })
@@ -298,9 +300,16 @@ async fn load_knox(
     }
     let digests: Vec<KnoxDigest> = known.keys().copied().collect();
     let tokens = knox_tokens::load_by_digests(conn, site, &digests).await?;
+    let made = tokens
+        .iter()
+        .map(|token| Some((token.digest?, token.created)));
+    // Each was found by its digest, so each has one.
+    let made: Vec<(KnoxDigest, Moment)> = made.flatten().collect();
+    let last_uses = uses::load_of_knox(conn, site, &made).await?;
     Ok(tokens
         .into_iter()
-        .filter_map(|token| {
+        .zip(last_uses)
+        .filter_map(|(token, last_use)| {
             let digest = token.digest?;
             let fingerprint = known.get(&digest)?;
             let holder = Holder {
@@ -309,6 +318,7 @@ async fn load_knox(
                 made: token.created,
                 groups: 0,
                 permissions: 0,
+                last_use,
             };
             Some((*fingerprint, holder))
         })

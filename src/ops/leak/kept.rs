@@ -7,7 +7,7 @@ use super::case::Case;
 use super::folder::{KeptKey, Past};
 use super::sight::{Line, Lines, Sighting};
 use super::{Finding, Held, Holder, Verdict, judge};
-use crate::db::{Stop, retired_keys, users};
+use crate::db::{Stop, retired_keys, users, uses};
 use crate::domain::retired::{KeyDigest, Kind as KeyKind, Retired, Salt};
 use crate::domain::scan::{Context, Kind, Shape};
 use crate::domain::secret::Secret;
@@ -80,10 +80,12 @@ impl Ops {
             let stop = Stop::of(&conn);
             let site = self.db().site();
             let work = async {
-                let rows = users::load_with_digests(&mut conn, site, batch, salt).await?;
+                let loaded = users::load_with_digests(&mut conn, site, batch, salt).await?;
+                let (mut rows, digests): (Vec<_>, Vec<_>) = loaded.into_iter().unzip();
+                uses::add_last_uses(&mut conn, site, &mut rows).await?;
                 let mut found = HashMap::with_capacity(rows.len());
                 let mut holders = HashMap::with_capacity(rows.len());
-                for (row, digest) in rows {
+                for (row, digest) in rows.into_iter().zip(digests) {
                     let Some(token) = row.token else { continue };
                     holders.insert(
                         token.key.fingerprint,
@@ -93,6 +95,7 @@ impl Ops {
                             made: token.created,
                             groups: 0,
                             permissions: 0,
+                            last_use: token.last_use,
                         },
                     );
                     found.insert(digest, token.key);

@@ -129,8 +129,9 @@ impl Serving {
                 break dropped;
             }
         };
-        // It could be asked until the last answer was out.
+        // They could be asked until the last answer was out.
         drop(metrics);
+        gate.write_uses().await;
         dropped
     }
 }

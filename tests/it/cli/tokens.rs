@@ -370,14 +370,14 @@ async fn lists_cover_keys_and_are_safe_exact_or_quoted() {
     let program = Program::on(&place);
     assert_eq!(
         program.run(&["token", "list", "--filter", "ann"]).ok(),
-        "USER  KIND  KEY        CREATED               STATE\n\
-         ann   drf   9944b091…  2025-01-31T14:02:11Z  ok\n"
+        "USER  KIND  KEY        CREATED               LAST USED  STATE\n\
+         ann   drf   9944b091…  2025-01-31T14:02:11Z  never      STALE\n"
     );
     assert_eq!(
         program.run(&["token", "list", "--csv"]).ok(),
-        "USER,KIND,KEY,CREATED,STATE\r\n\
-         \"'=1+1\",drf,beefbe…,2025-01-31T14:02:11Z,ok\r\n\
-         ann,drf,9944b091…,2025-01-31T14:02:11Z,ok\r\n"
+        "USER,KIND,KEY,CREATED,LAST USED,STATE\r\n\
+         \"'=1+1\",drf,beefbe…,2025-01-31T14:02:11Z,never,STALE\r\n\
+         ann,drf,9944b091…,2025-01-31T14:02:11Z,never,STALE\r\n"
     );
     assert_eq!(program.audit(), [], "covered keys leave no trace");
     let out = program
@@ -404,6 +404,61 @@ async fn lists_cover_keys_and_are_safe_exact_or_quoted() {
     let none = program.run(&["token", "list", "--filter", "zzz"]);
     assert_eq!((none.code, none.out.as_str()), (Some(0), ""));
     assert_eq!(none.err, "tokenward: nothing found\n");
+}
+
+#[tokio::test]
+async fn the_last_use_is_listed_shown_and_filtered_by() {
+    let place = place::fresh().await;
+    users(&place, &["ann", "bea", "cleo"]).await;
+    give(&place, "ann", KEY).await;
+    give(&place, "bea", "beefbeefbeef").await;
+    place
+        .sql(
+            "INSERT INTO tokenward.last_use \
+             SELECT 'drf', user_id::text, created, now() - interval '2 minutes', '{10.2.0.7,2001:db8::1}' \
+               FROM authtoken_token WHERE key LIKE '9944%'; \
+             UPDATE tokenward.installation SET uses_since = now() - interval '100 days'",
+        )
+        .await;
+    let program = Program::on(&place);
+    let out = program.run(&["token", "show", "ann", "--json"]).json(0);
+    let at: String = place
+        .one("SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM tokenward.last_use")
+        .await;
+    assert_eq!(out[0]["last_used"], json!(at));
+    assert_eq!(out[0]["last_used_from"], json!(["10.2.0.7", "2001:db8::1"]));
+    let shown = program.run(&["token", "show", "ann"]).ok();
+    assert!(
+        shown.contains("2 min ago from 10.2.0.7 and 1 more, through the listener"),
+        "{shown}"
+    );
+    let never = program.run(&["token", "show", "bea", "--json"]).json(0);
+    assert!(never[0].as_object().unwrap()["last_used"].is_null());
+    let list = |filter: &str| {
+        let rows = program.run(&["token", "list", "--filter", filter, "--json"]);
+        let rows = rows.json(0);
+        let names = rows.iter();
+        names
+            .map(|row| row["username"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(list("unused:>90d"), ["bea"]);
+    assert_eq!(list("unused:<1h"), ["ann"]);
+    let revoked = program.run(&["token", "revoke", "--filter", "unused:>90d", "--yes"]);
+    revoked.ok();
+    assert_eq!(list(""), ["ann"]);
+
+    place.sql("DROP SCHEMA tokenward CASCADE").await;
+    let unknown = program.run(&["token", "show", "ann", "--json"]).json(0);
+    assert!(!unknown[0].as_object().unwrap().contains_key("last_used"));
+    let said = program
+        .run(&["token", "list", "--filter", "unused:>90d"])
+        .fails(3);
+    assert!(said.contains("unused:>90d cannot be told"), "{said}");
+    let said = program
+        .run(&["token", "list", "--filter", "unused:90d"])
+        .fails(2);
+    assert!(said.contains("unused:<1h"), "{said}");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use super::serve::allow_connections;
 use super::*;
 use crate::support::place::{self, Place};
 
-const SECRET: &str = "the-secret-of-introspection";
+pub(super) const SECRET: &str = "the-secret-of-introspection";
 pub(super) const KEY: &str = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
 
 /// A site with the user alice, who has [`KEY`] and the password `wonderland`, hashed at this cost.

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use tokenward::domain::password::{self, Preferred};
 use tokenward::domain::secret::Secret;
 
-use super::{Client, DEADLINE};
+use super::{Client, DEADLINE, answers};
 use crate::support::place::{self, Place};
 use crate::support::program::Program;
 
@@ -213,6 +213,33 @@ async fn what_it_changes_is_told_to_the_hook() {
         ]
     );
     assert!(keys.iter().all(|key| !text.contains(key)), "a key");
+}
+
+#[tokio::test]
+async fn who_used_a_key_and_from_where_is_written_down_before_it_ends() {
+    let place = answers::site(4).await;
+    let program = Program::on(&place);
+    program.write_config("[listener]\ntrusted_proxies = ['127.0.0.1']\n");
+    let mut serving = Serving::start(serve(&program, &[]));
+    for (path, address) in [("/auth", "10.9.9.9"), ("/api/example/", "2001:db8::9")] {
+        let mut client = Client::connect(serving.address).await;
+        let token = answers::token(answers::KEY);
+        client
+            .send(format!(
+                "GET {path} HTTP/1.1\r\nHost: here\r\nX-Forwarded-For: {address}\r\n{token}\r\n"
+            ))
+            .await;
+        assert_eq!(client.answer().await.unwrap().status, 200);
+    }
+    serving.tell(Signal::SIGTERM);
+    assert_eq!(serving.ended().code(), Some(0));
+    let noted: bool = place
+        .one(
+            "SELECT l.addresses = '{2001:db8::9,10.9.9.9}' AND l.made = t.created AND l.at > now() - interval '10 min' \
+               FROM tokenward.last_use l JOIN authtoken_token t ON l.id = t.user_id::text",
+        )
+        .await;
+    assert!(noted);
 }
 
 #[tokio::test]

@@ -297,7 +297,7 @@ async fn who_got_his_rights_since_is_told_and_migrate_lets_him_in() {
         "{error}"
     );
     let made = super::migrations::apply(&place).await.unwrap();
-    assert_eq!(made, ["retired keys"]);
+    assert_eq!(made, ["retired keys", "last use"]);
     let ops = place.ops_as(&url).await;
     ops.generate(&user, Mode::Apply).await.unwrap();
     assert_eq!(super::migrations::apply(&place).await.unwrap(), [""; 0]);

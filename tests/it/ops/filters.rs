@@ -1,8 +1,10 @@
 //! Every word of a filter, straight and negated, near and far, and what LIKE would read as its own.
 
 use tokenward::domain::filter::{Filter, Invalid};
-use tokenward::domain::page::{Sort, Start};
-use tokenward::ops::{Ops, Reach, UsersQuery};
+use tokenward::domain::moment::Moment;
+use tokenward::domain::page::{Sort, SortKey, Start};
+use tokenward::domain::user::UserState;
+use tokenward::ops::{Error, Ops, Reach, UsersQuery};
 
 use crate::support::place::{self, Place};
 
@@ -82,8 +84,12 @@ async fn each_word_and_its_negation_part_the_users_in_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stale_is_what_is_old_or_whose_user_is_off() {
+async fn stale_is_what_is_old_of_a_superuser_or_of_a_user_who_is_off() {
     let (place, ops) = rows().await;
+    assert_eq!(found(&ops, "is:stale", Reach::Far).await, ["alice", "bob"]);
+    place
+        .sql("UPDATE auth_user SET is_superuser = false WHERE id = 1")
+        .await;
     assert_eq!(found(&ops, "is:stale", Reach::Far).await, ["bob"]);
     for (age, expected) in [("364 days", &["bob"][..]), ("366 days", &["alice", "bob"])] {
         place
@@ -100,6 +106,123 @@ async fn stale_is_what_is_old_or_whose_user_is_off() {
     assert_eq!(found(&ops, "-is:stale", Reach::Far).await, others);
     assert_eq!(found(&ops, "is:stale age:>1y", Reach::Far).await, ["alice"]);
     assert_eq!(found(&ops, "is:stale -is:off", Reach::Far).await, ["alice"]);
+}
+
+/// Tokens all made long ago, of users 1 to 6, who used them so many days ago; 5 never did, and 6 is told of a token that
+/// was made anew since.
+const USES: &str = "
+    UPDATE auth_user SET is_superuser = false, is_active = true;
+    DELETE FROM authtoken_token;
+    INSERT INTO authtoken_token SELECT 'key' || id, now() - interval '300 days', id FROM auth_user;
+    INSERT INTO tokenward.last_use
+    SELECT 'drf', user_id::text, created, now() - make_interval(days => 40 * user_id - 39), '{10.0.0.1}'
+      FROM authtoken_token WHERE user_id < 5;
+    INSERT INTO tokenward.last_use
+    SELECT 'drf', user_id::text, created - interval '1 day', now(), '{10.0.0.1}' FROM authtoken_token WHERE user_id = 6";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unused_counts_from_the_last_use_the_making_and_since_when_uses_are_known() {
+    let (place, ops) = rows().await;
+    place.sql(USES).await;
+    let (first, second, third, fourth) = ("alice", "alina", "bob", "100%_of\\it");
+    let (never, anew) = ("100X_of_it", "9944bert");
+    // Nobody knows yet what happened before.
+    assert_eq!(found(&ops, "unused:>1d", Reach::Far).await, [""; 0]);
+    assert_eq!(found(&ops, "unused:<1d", Reach::Far).await, ALL);
+    assert_eq!(found(&ops, "is:stale", Reach::Far).await, [""; 0]);
+    for (watched, line, expected) in [
+        ("200 days", "unused:>90d", &[fourth, never, anew][..]),
+        ("200 days", "unused:>12w", &[fourth, never, anew]),
+        ("200 days", "unused:>150d", &[never, anew]),
+        ("200 days", "unused:>1y", &[]),
+        ("100 days", "unused:>90d", &[fourth, never, anew]),
+        ("80 days", "unused:>90d", &[]),
+        (
+            "80 days",
+            "unused:>10d",
+            &[fourth, never, anew, second, third],
+        ),
+        ("200 days", "unused:<25h", &[first]),
+        ("200 days", "unused:<23h", &[]),
+        ("200 days", "unused:<50d", &[first, second]),
+        ("200 days", "is:stale", &[fourth, never, anew]),
+        ("80 days", "is:stale", &[]),
+        ("200 days", "is:stale unused:<100d", &[]),
+    ] {
+        place
+            .sql(&format!(
+                "UPDATE tokenward.installation SET uses_since = now() - interval '{watched}'"
+            ))
+            .await;
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        for reach in [Reach::Near, Reach::Far] {
+            assert_eq!(found(&ops, line, reach).await, expected, "{watched} {line}");
+        }
+        let others: Vec<&str> = ALL
+            .into_iter()
+            .filter(|name| !expected.contains(name))
+            .collect();
+        if !line.contains(' ') {
+            let negated = found(&ops, &format!("-{line}"), Reach::Far).await;
+            assert_eq!(negated, others, "{watched} -{line}");
+        }
+    }
+    // The list's word and the filter agree.
+    place
+        .sql("UPDATE tokenward.installation SET uses_since = now() - interval '200 days'")
+        .await;
+    let all = UsersQuery {
+        limit: 100,
+        ..UsersQuery::default()
+    };
+    let rows = ops.page_users(&all).await.unwrap().rows.into_iter();
+    let stale = rows.filter(|row| row.state(Moment::now()) == UserState::Stale);
+    let stale: Vec<String> = stale.map(|row| row.user.username).collect();
+    assert_eq!(stale, found(&ops, "is:stale", Reach::Far).await);
+    assert_eq!(stale.len(), 3);
+    // What was made of late is not unused for long, and who has no token has none that is unused.
+    place
+        .sql(
+            "UPDATE authtoken_token SET created = now() - interval '5 days' WHERE user_id = 5; \
+             DELETE FROM authtoken_token WHERE user_id = 4",
+        )
+        .await;
+    assert_eq!(found(&ops, "unused:>90d", Reach::Far).await, [anew]);
+    assert_eq!(
+        found(&ops, "unused:<90d", Reach::Far).await,
+        [never, first, second, third]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_uses_are_not_known_a_filter_by_them_says_so() {
+    let (place, _) = rows().await;
+    place.sql("DROP TABLE tokenward.last_use").await;
+    let ops = place.ops().await;
+    for line in ["unused:>90d", "-unused:<1h"] {
+        let query = UsersQuery {
+            filter: Filter::parse(line).unwrap(),
+            limit: 9,
+            ..UsersQuery::default()
+        };
+        let error = ops.page_users(&query).await.unwrap_err();
+        let said = error.to_string();
+        assert!(matches!(error, Error::MissingRight(_)), "{error:?}");
+        assert!(said.contains("tokenward migrate"), "{said}");
+        assert!(said.starts_with("unused:"), "{said}");
+    }
+    let by_use = UsersQuery {
+        sort: Sort {
+            key: SortKey::LastUse,
+            ..Sort::default()
+        },
+        limit: 9,
+        ..UsersQuery::default()
+    };
+    let said = ops.page_users(&by_use).await.unwrap_err().to_string();
+    assert!(said.starts_with("LAST USED cannot be told"), "{said}");
+    assert_eq!(found(&ops, "is:stale", Reach::Far).await, ["alice", "bob"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod load;
 mod trouble;
+mod uses;
 
 use std::time::{Duration, Instant};
 

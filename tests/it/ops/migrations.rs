@@ -10,24 +10,26 @@ use super::{audit_lines, users};
 use crate::support::place::{self, Place, actor, pool};
 
 /// Our own migrations, and what comes after them.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
     "2026-11-24-000001_auto_token",
     "2026-11-25-000001_change_notices",
     "2026-11-27-000001_audit",
     "2026-11-27-000002_retired_keys",
     "2026-11-27-000003_leaks",
     "2026-11-27-000004_grace",
+    "2026-11-27-000005_last_use",
     "2026-11-27-000006_sessions",
     ATTACHED[0],
     ATTACHED[1],
     ATTACHED[2],
+    ATTACHED[3],
 ];
 const KNOX: &str = "2025-04-02-000005_knox";
-const ATTACHED: [&str; 3] = ["change notices", "retired keys", "end of grace"];
+const ATTACHED: [&str; 4] = ["change notices", "retired keys", "end of grace", "last use"];
 
 /// What an undo takes back, in its order.
-const UNDONE: [&str; 7] = [
-    OURS[6], OURS[5], OURS[4], OURS[3], OURS[2], OURS[1], OURS[0],
+const UNDONE: [&str; 8] = [
+    OURS[7], OURS[6], OURS[5], OURS[4], OURS[3], OURS[2], OURS[1], OURS[0],
 ];
 
 /// Everything that a migration can make, a line each.
@@ -83,7 +85,7 @@ fn names(steps: &[Step]) -> Vec<&str> {
 async fn an_empty_database_gets_all_and_the_plan_is_what_runs() {
     let place = place::empty().await;
     let steps = plan(&place).await;
-    assert_eq!(steps.len(), 15);
+    assert_eq!(steps.len(), 17);
     assert_eq!(
         place
             .one::<i64>("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
@@ -95,8 +97,8 @@ async fn an_empty_database_gets_all_and_the_plan_is_what_runs() {
     assert_eq!(plan(&place).await, []);
     assert_eq!(apply(&place).await.unwrap(), [""; 0]);
     let said = audit_lines(&place);
-    assert_eq!(said.len(), 15);
-    assert_eq!(said[14], format!("migrate : done: {}", ATTACHED[2]));
+    assert_eq!(said.len(), 17);
+    assert_eq!(said[16], format!("migrate : done: {}", ATTACHED[3]));
     assert!(place.audit_file().is_empty(), "it is all in the database");
 
     // What the plan shows, run by hand, makes the same but for Diesel's own count of what it ran.
@@ -170,7 +172,7 @@ async fn a_database_of_an_older_release_gets_the_table_of_knox() {
     );
     let names_of_knox: String = place.one(applied).await;
     place.sql(BEFORE_KNOX).await;
-    let steps = [KNOX, ATTACHED[0], ATTACHED[1], ATTACHED[2]];
+    let steps = [KNOX, ATTACHED[0], ATTACHED[1], ATTACHED[2], ATTACHED[3]];
     assert_eq!(names(&plan(&place).await), steps);
     assert_eq!(apply(&place).await.unwrap(), steps);
     assert_eq!(place.one::<String>(SCHEMA).await, made);
@@ -193,7 +195,7 @@ async fn where_a_site_brought_its_own_knox_nothing_of_it_is_touched() {
         let noted: i64 = place.one(rows).await;
         assert_eq!(
             apply(&place).await.unwrap(),
-            [KNOX, ATTACHED[0], ATTACHED[1], ATTACHED[2]]
+            [KNOX, ATTACHED[0], ATTACHED[1], ATTACHED[2], ATTACHED[3]]
         );
         let after: String = place.one(SCHEMA).await;
         let ours =
@@ -211,7 +213,7 @@ async fn of_two_at_once_one_does_it_and_the_other_finds_it_done() {
     let (one, two) = tokio::join!(apply(&place), apply(&place));
     let mut made = [one.unwrap().len(), two.unwrap().len()];
     made.sort_unstable();
-    assert_eq!(made, [0, 15]);
+    assert_eq!(made, [0, 17]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,11 @@ SELECT 'user' || i % 5, '', '', '', '!', false, false, true, '2024-01-01',
   FROM generate_series(1, 23) AS i;
 INSERT INTO authtoken_token (key, created, user_id)
 SELECT 'key' || id, timestamptz '2024-03-01' + id % 4 * interval '1 microsecond', id
-  FROM auth_user WHERE id % 4 > 0";
+  FROM auth_user WHERE id % 4 > 0;
+INSERT INTO tokenward.last_use
+SELECT 'drf', user_id::text, CASE WHEN user_id % 11 = 3 THEN created - interval '1 s' ELSE created END,
+       timestamptz '2024-05-01' + user_id % 2 * interval '1 min', '{}'
+  FROM authtoken_token WHERE user_id % 5 > 0";
 
 const LIMIT: usize = 4;
 
@@ -69,6 +73,11 @@ async fn every_order_reads_the_same_from_both_ends() {
     for (key, column) in [
         (SortKey::User, "username COLLATE \"C\""),
         (SortKey::Created, "coalesce(created, '-infinity')"),
+        (
+            SortKey::LastUse,
+            "coalesce((SELECT at FROM tokenward.last_use AS l WHERE l.id = auth_user.id::text AND l.made = created), \
+                      '-infinity')",
+        ),
         (SortKey::Login, "coalesce(last_login, '-infinity')"),
         (SortKey::Id, "id"),
     ] {

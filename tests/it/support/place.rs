@@ -91,7 +91,8 @@ impl Place {
         // As `tokenward migrate` does where roles have got rights since.
         self.sql(
             "DO $$ BEGIN IF to_regprocedure('tokenward.admit_operators(text)') IS NOT NULL THEN \
-                 PERFORM tokenward.admit_operators('auth_user'); END IF; END $$",
+                 PERFORM tokenward.admit_operators('auth_user'); \
+                 PERFORM tokenward.attach_uses('auth_user', 'username'); END IF; END $$",
         )
         .await;
         url(self.administrator, &self.name, Some(&role))

@@ -12,7 +12,7 @@ use crate::tui::effect::Question;
 use crate::tui::message::Message as Top;
 use crate::tui::model::Model;
 use crate::tui::screens::{ScreenId, users};
-use crate::tui::testing::{dev, now, press, row, screen, send, send_after, settled, ticket};
+use crate::tui::testing::{dev, now, press, row, screen, send, send_after, settled, ticket, used};
 
 const KEY: &str = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
 
@@ -24,6 +24,7 @@ fn detail() -> UserDetail {
     let mut row = row(17, "alice.w", "9944b091");
     row.user.is_superuser = true;
     row.user.is_staff = true;
+    row.token.as_mut().unwrap().last_use = used(2, 3);
     let groups = vec!["admins".to_owned(), "ops".to_owned()];
     UserDetail {
         row,

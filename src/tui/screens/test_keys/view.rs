@@ -144,6 +144,11 @@ fn facts(verdict: &Verdict, state: &State, cx: &Cx) -> Vec<String> {
                 .as_ref()
                 .map(|token| format!("made {} ago", token.created.age(cx.clock.now))),
         );
+        facts.extend(
+            row.token
+                .as_ref()
+                .and_then(|token| token.last_use.brief(cx.clock.now)),
+        );
         facts
     };
     match verdict {

@@ -192,7 +192,7 @@ pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confi
     };
     let mut about = Vec::new();
     if let [row] = hit {
-        about.push(told_of(row));
+        about.push(told_of(row, cx));
     } else {
         let supers = hit.iter().filter(|row| row.user.is_superuser).count();
         let supers = match supers {
@@ -200,7 +200,7 @@ pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confi
             1 => ", 1 superuser".to_owned(),
             many => format!(", {many} superusers"),
         };
-        about.push(format!("{} users{supers}", hit.len()));
+        about.push(format!("{} users{supers}{}", hit.len(), in_use(hit, cx)));
     }
     if left_out > 0 {
         let why = if change == Change::Generate {
@@ -219,7 +219,7 @@ pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confi
         about.push(words.means.to_owned());
     }
     let whom = if hit.len() > 1 {
-        hit.iter().map(|row| line_of(row)).collect()
+        hit.iter().map(|row| line_of(row, cx)).collect()
     } else {
         Vec::new()
     };
@@ -233,6 +233,19 @@ pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confi
         need: Need::of(cx, hit.len()),
         scroll: 0,
         then: Box::new(Top::Users(Message::Change(change, aims))),
+    }
+}
+
+/// `, 5 used in the last hour`; nothing where that is known of none.
+fn in_use(rows: &[&UserRow], cx: &Cx) -> String {
+    let tokens = || rows.iter().filter_map(|row| row.token.as_ref());
+    if tokens().all(|token| token.last_use.is_unknown()) {
+        return String::new();
+    }
+    let used = tokens().filter(|token| token.last_use.is_within_hour(cx.clock.now));
+    match used.count() {
+        0 => ", none used in the last hour".to_owned(),
+        many => format!(", {many} used in the last hour"),
     }
 }
 
@@ -273,8 +286,8 @@ fn graces(row: &UserRow, cx: &Cx) -> Option<Ways> {
     })
 }
 
-/// `drf 9944b091…   SUPERUSER   staff`.
-fn told_of(row: &UserRow) -> String {
+/// `drf 9944b091…   SUPERUSER   staff   used 2 min ago from 3 addresses`.
+fn told_of(row: &UserRow, cx: &Cx) -> String {
     let key = match &row.token {
         Some(token) => format!("drf {}", text::safe(&token.key.to_string())),
         None => "no token".to_owned(),
@@ -285,13 +298,17 @@ fn told_of(row: &UserRow) -> String {
         user.is_superuser.then(|| "SUPERUSER".to_owned()),
         user.is_staff.then(|| "staff".to_owned()),
         (!user.is_active).then(|| "OFF".to_owned()),
+        row.token
+            .as_ref()
+            .and_then(|token| token.last_use.with_addresses(cx.clock.now)),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("   ")
 }
 
-fn line_of(row: &UserRow) -> String {
-    format!("{}  {}", text::fit(&row.user.username, 40), told_of(row))
+fn line_of(row: &UserRow, cx: &Cx) -> String {
+    let name = text::fit(&row.user.username, 40);
+    format!("{name}  {}", told_of(row, cx))
 }
 
 /// The command with the names that it is for.

@@ -115,6 +115,7 @@ struct Exported<'a> {
     superuser: bool,
     key: Option<String>,
     created: Option<String>,
+    last_used: Option<String>,
     last_login: Option<String>,
 }
 
@@ -130,6 +131,11 @@ impl<'a> From<&'a UserRow> for Exported<'a> {
             superuser: row.user.is_superuser,
             key: row.token.as_ref().map(|token| token.key.to_string()),
             created: row.token.as_ref().map(|token| token.created.rfc3339()),
+            last_used: row
+                .token
+                .as_ref()
+                .and_then(|token| token.last_use.at())
+                .map(Moment::rfc3339),
             last_login: row.user.last_login.map(Moment::rfc3339),
         }
     }
@@ -146,6 +152,7 @@ impl export::Exported for Exported<'_> {
         "superuser",
         "key",
         "created",
+        "last_used",
         "last_login",
     ];
 
@@ -162,6 +169,7 @@ impl export::Exported for Exported<'_> {
             flag(self.superuser),
             given(&self.key),
             given(&self.created),
+            given(&self.last_used),
             given(&self.last_login),
         ]
     }

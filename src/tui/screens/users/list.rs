@@ -341,9 +341,10 @@ pub fn find(state: &mut State, line: &str, id: UserId, cx: &mut Cx) -> Vec<Effec
 }
 
 /// What the list can be sorted by, with the letter that chooses it.
-pub const SORTS: [(char, SortKey, &str); 4] = [
+pub const SORTS: [(char, SortKey, &str); 5] = [
     ('u', SortKey::User, "USER"),
     ('c', SortKey::Created, "CREATED"),
+    ('a', SortKey::LastUse, "LAST USED"),
     ('l', SortKey::Login, "LOGIN"),
     ('i', SortKey::Id, "ID"),
 ];

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::*;
+use crate::domain::last_use::LastUse;
+use crate::domain::moment::Moment;
 use crate::domain::page::{Direction, Start};
 use crate::domain::token::Origin;
 use crate::ops::RowResult;
@@ -10,7 +12,7 @@ use crate::tui::effect::{Deed, HandOut, Order, Question, Use};
 use crate::tui::message::Message as Top;
 use crate::tui::model::{Link, Model};
 use crate::tui::testing::{
-    connected, dev, issued, press, prod, read_only, row, screen, send, send_after, ticket,
+    connected, dev, issued, press, prod, read_only, row, screen, send, send_after, ticket, used,
 };
 
 /// Made-up rows with what real ones hold: escapes, wide and right-to-left letters, every state.
@@ -34,6 +36,15 @@ fn rows() -> Vec<UserRow> {
     rows[0].user.full_name = "Alice Wong".to_owned();
     rows[0].user.email = "alice@example.com".to_owned();
     rows[3].user.is_active = false;
+    let since = Moment::parse("2025-01-01T00:00:00Z").unwrap();
+    for (row, last_use) in rows.iter_mut().zip([
+        used(2, 3),
+        LastUse::Unknown,
+        used(59, 1),
+        LastUse::NeverSince(since),
+    ]) {
+        row.token.as_mut().unwrap().last_use = last_use;
+    }
     rows
 }
 
@@ -686,6 +697,43 @@ fn a_range_marks_all_between() {
     press(&mut model, "j v j j v");
     let names: Vec<_> = model.users.marks.values().map(|row| row.user.id).collect();
     assert_eq!(names, [18, 19, 20].map(UserId::Int4));
+}
+
+#[test]
+fn who_changes_many_is_told_how_many_are_in_use_where_that_is_known() {
+    let mut model = loaded(100, 30, dev());
+    press(&mut model, "a R");
+    let effects = press(&mut model, "Esc a");
+    tell(&mut model, Slot::Gather, &effects, page(rows()));
+    press(&mut model, "R");
+    let shown = screen(&model);
+    assert!(
+        shown.contains("7 users, 1 superuser, 2 used in the last hour"),
+        "{shown}"
+    );
+    assert!(shown.contains("used 59 min ago from 10.2.0.7"), "{shown}");
+    press(&mut model, "Esc");
+    let all_with = |last_use: &LastUse| {
+        let mut rows = rows();
+        for token in rows.iter_mut().filter_map(|row| row.token.as_mut()) {
+            token.last_use = last_use.clone();
+        }
+        page(rows)
+    };
+    for (last_use, said) in [
+        (
+            used(61, 1),
+            "7 users, 1 superuser, none used in the last hour",
+        ),
+        (LastUse::Unknown, "7 users, 1 superuser "),
+    ] {
+        let effects = press(&mut model, "a");
+        tell(&mut model, Slot::Gather, &effects, all_with(&last_use));
+        press(&mut model, "D");
+        let shown = screen(&model);
+        assert!(shown.contains(said), "{shown}");
+        press(&mut model, "Esc");
+    }
 }
 
 #[test]

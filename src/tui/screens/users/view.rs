@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::domain::last_use::LastUse;
 use crate::domain::page::Direction;
 use crate::domain::user::{UserRow, UserState};
 use crate::ops::Change;
@@ -20,7 +21,7 @@ use super::list::SORTS;
 use super::{Loaded, Open, State};
 
 /// The most columns a list can have.
-pub const COLUMNS_MAX: usize = 9;
+pub const COLUMNS_MAX: usize = 10;
 
 /// Draws it.
 pub fn view(state: &State, cx: &Cx, frame: &mut Frame, area: Rect) {
@@ -118,6 +119,7 @@ fn columns(state: &State, cx: &Cx) -> Vec<Column> {
     let kind = Column::fixed("KIND", 4, 5);
     let key = Column::fixed("KEY", 9, 0);
     let created = Column::fixed("CREATED", time, 4);
+    let last_use = Column::fixed("LAST USED", time.max(9), 5);
     let login = Column::fixed("LOGIN", time, 6);
     let word = Column::fixed("STATE", 5, 3);
     let user = Column::flexible("USER", 12);
@@ -128,12 +130,13 @@ fn columns(state: &State, cx: &Cx) -> Vec<Column> {
             kind,
             key,
             created,
+            last_use,
             login,
             word,
             Column::fixed("ADDRESS", 26, 8),
             Column::fixed("NAME", 20, 9),
         ],
-        (Width::Shared, 100..) => vec![user, kind, key, created, login, word],
+        (Width::Shared, 100..) => vec![user, kind, key, created, last_use, word],
         (Width::Shared, 80..100) => vec![user, kind, key, created, word],
         (Width::Shared, ..80) => vec![user, key, word],
     }
@@ -149,19 +152,29 @@ fn cell(column: &Column, row: &UserRow, cx: &Cx) -> Cell {
         "KIND" => token.map_or_else(absent, |_| Cell::base("drf")),
         "KEY" => token.map_or_else(absent, |token| Cell::base(token.key.to_string())),
         "CREATED" => token.map_or_else(absent, |token| Cell::base(cx.time_of(token.created))),
+        "LAST USED" => token.map_or_else(absent, |token| Cell::base(used(&token.last_use, cx))),
         "LOGIN" => Cell::base(
             user.last_login
                 .map_or_else(|| "never".to_owned(), |at| cx.time_of(at)),
         ),
         "ADDRESS" => Cell::base(user.email.clone()),
         "NAME" => Cell::base(user.full_name.clone()),
-        _ => word(row.state()),
+        _ => word(row.state(cx.clock.now)),
+    }
+}
+
+fn used(last_use: &LastUse, cx: &Cx) -> String {
+    match (last_use, cx.time) {
+        (LastUse::Unknown, _) => "-".to_owned(),
+        (LastUse::NeverSince(_), _) => "never".to_owned(),
+        (LastUse::Used(last), TimeStyle::Relative) => last.age(cx.clock.now).to_string(),
+        (LastUse::Used(last), TimeStyle::Local | TimeStyle::Utc) => cx.time_of(last.at),
     }
 }
 
 fn word(state: UserState) -> Cell {
     let role = match state {
-        UserState::Super => Role::Warn,
+        UserState::Super | UserState::Stale => Role::Warn,
         UserState::Off | UserState::None => Role::Dim,
         UserState::Ok => Role::Base,
     };
@@ -322,6 +335,11 @@ fn details(state: &State, row: &UserRow, cx: &Cx, columns: usize) -> Vec<Line<'s
         row.token
             .as_ref()
             .map(|token| ("Made", both(token.created))),
+    );
+    facts.extend(
+        row.token
+            .as_ref()
+            .map(|token| ("Used", token.last_use.in_full(cx.clock.now))),
     );
     for (start, until) in known.map_or(&[][..], |known| &known.graces) {
         let (start, until) = (text::safe(start.as_str()), until.minute_utc());

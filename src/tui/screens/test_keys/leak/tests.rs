@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::domain::last_use::LastUse;
 use crate::domain::moment::Moment;
 use crate::domain::retired::{KeyDigest, Kind as RetiredKind, Retired, Told};
 use crate::domain::scan::{Checksum, Context, Kind as Shaped, Shape};
@@ -47,6 +48,7 @@ fn holder(user: User) -> Holder {
         made: Moment::parse("2022-03-01T09:14:00Z").unwrap(),
         groups: 0,
         permissions: 0,
+        last_use: LastUse::Unknown,
     }
 }
 

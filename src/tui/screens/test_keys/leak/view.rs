@@ -300,6 +300,8 @@ pub fn whole(state: &State, finding: &Finding, cx: &Cx) -> Vec<String> {
     fact("Reach", holder.map(crate::ops::leak::Holder::reach));
     fact("Token", holder.map(|holder| holder.token.word().to_owned()));
     fact("Made", holder.map(|holder| ago(holder.made)));
+    let used = holder.filter(|holder| !holder.last_use.is_unknown());
+    fact("Used", used.map(|holder| holder.last_use.in_full(now)));
     let ends = holder.and_then(|holder| match holder.token {
         Held::Knox(_, ends) => ends.map(Moment::minute_utc),
         Held::Drf => None,

@@ -1,0 +1,3 @@
+DROP FUNCTION tokenward.attach_uses(text, text);
+DROP TABLE tokenward.last_use;
+ALTER TABLE tokenward.installation DROP COLUMN uses_since;
