@@ -5,6 +5,7 @@ pub mod place;
 pub mod program;
 #[expect(dead_code, reason = "the benches use the rest")]
 pub mod pty;
+pub mod relay;
 mod server;
 pub mod watch;
 

@@ -1,5 +1,7 @@
 //! Keys found in logs and dumps: where, whose, and what is done about the live ones.
 
+mod killed;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::Stdio;

@@ -10,6 +10,7 @@ use tokenward::ops::{Error, Mode};
 use super::{all_keys, case_of, judged, keys_of, leak_lines, words};
 use crate::ops::{SOMEBODY_WAITS, tokens_where, wait_until, with_users};
 use crate::support::place::{Place, pool};
+use crate::support::relay::Relay;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conflict_in_the_middle_takes_all_back_and_says_whose() {
@@ -129,6 +130,47 @@ async fn an_answer_that_is_lost_is_looked_up() {
             .all(|line| line.contains("nothing was changed")),
         "{lines:?}"
     );
+}
+
+/// The server has committed, and its answer never arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_swallowed_is_told_as_done() {
+    for deed in [Deed::Regenerate, Deed::Revoke] {
+        let place = with_users(3).await;
+        place.sql(&tokens_where("true")).await;
+        let keys = keys_of(&place, 1..=3).await;
+        let relay = Relay::before(&place).await;
+        let url = relay.url(&place);
+        let ops = place
+            .open(&url, Settings::default(), &UserTable::default())
+            .await
+            .unwrap();
+        let mut case = case_of(&ops, &keys).await;
+        relay.lose_next_commit();
+        let response = ops.respond(&mut case, deed, Mode::Apply).await.unwrap();
+        assert!(relay.has_lost(), "the answer was lost");
+        assert_eq!((response.leak, response.rows.len()), (1, 3));
+        assert_eq!(response.warning, None);
+        let now = all_keys(&place).await;
+        assert!(
+            keys.iter()
+                .all(|key| now.values().all(|other| other != key))
+        );
+        if deed == Deed::Regenerate {
+            for issued in &response.issued {
+                assert!(now.values().any(|key| key == issued.key.expose()));
+            }
+        }
+        let lines = leak_lines(&place);
+        assert_eq!(lines.len(), 3, "each key once: {lines:?}");
+        assert!(
+            lines.iter().all(|line| line.ends_with(": done")),
+            "{lines:?}"
+        );
+        assert_eq!(words(&judged(&ops, &keys).await), ["RETIRED"; 3]);
+        let kept = ops.kept_case(1).await.unwrap();
+        assert!(kept.keys.iter().all(|key| key.done.is_some()));
+    }
 }
 
 /// The folder of cases goes while COMMIT waits.
