@@ -1,5 +1,7 @@
 //! One line of `leak scan`: where a key stands, what may be shown of it, what it is worth and whose it is.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use crate::cli::context::Context;
@@ -29,6 +31,8 @@ struct RowJson<'a> {
     last_login: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used: Option<Moment>,
+    #[serde(skip_serializing_if = "<[IpAddr]>::is_empty")]
+    last_used_from: &'a [IpAddr],
     #[serde(skip_serializing_if = "Option::is_none")]
     retired: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +112,7 @@ fn json<'a>(file: &'a str, line: u64, finding: &'a Finding, detail: String) -> R
         made: holder.map(|holder| holder.made),
         last_login: holder.and_then(|holder| holder.user.last_login),
         last_used: holder.and_then(|holder| holder.last_use.at()),
+        last_used_from: holder.map_or(&[], |holder| holder.last_use.addresses()),
         retired: retired.map(|retired| retired.retired),
         by: retired.map(|retired| &*retired.by),
         leak: retired.and_then(|retired| retired.leak),
