@@ -1,5 +1,7 @@
 //! What a key is worth, as JSON: the same fields wherever one is told about, from `verify` and from `leak scan`.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use crate::domain::moment::Moment;
@@ -28,6 +30,8 @@ pub struct Worth<'a> {
     pub last_login: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used: Option<Moment>,
+    #[serde(skip_serializing_if = "<[IpAddr]>::is_empty")]
+    pub last_used_from: &'a [IpAddr],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retired: Option<Moment>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +61,7 @@ impl<'a> Worth<'a> {
             made: None,
             last_login: None,
             last_used: None,
+            last_used_from: &[],
             retired: None,
             by: None,
             leak: None,
@@ -89,6 +94,7 @@ impl<'a> Worth<'a> {
             made: token.map(|token| token.created),
             last_login: user.last_login,
             last_used: token.and_then(|token| token.last_use.at()),
+            last_used_from: token.map_or(&[], |token| token.last_use.addresses()),
             ..self
         }
     }
@@ -104,6 +110,7 @@ impl<'a> Worth<'a> {
             made: Some(holder.made),
             last_login: user.last_login,
             last_used: holder.last_use.at(),
+            last_used_from: holder.last_use.addresses(),
             ..self
         }
     }

@@ -111,6 +111,12 @@ async fn a_key_that_the_console_replaces_is_refused_at_once_and_the_screen_says_
     console.terminal.press("y");
     assert_eq!(console.terminal.wait_exit(), 0);
     assert!(TcpStream::connect(address).is_err(), "it still listens");
+    // What was noted of uses is written down before it ends: of the new key, for the old one is none any more.
+    let used = "SELECT string_agg(u.username || ' ' || l.addresses::text, ' ') FROM tokenward.last_use l \
+                  JOIN authtoken_token t ON t.user_id::text = l.id AND t.created = l.made \
+                  JOIN auth_user u ON u.id = t.user_id";
+    let used: Option<String> = console.place.one(used).await;
+    assert_eq!(used.as_deref(), Some("erin {127.0.0.1}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

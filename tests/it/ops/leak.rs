@@ -6,6 +6,7 @@ mod reading;
 
 use std::collections::HashMap;
 
+use tokenward::domain::moment::Moment;
 use tokenward::domain::scan::{Candidate, Checksum, Context, Kind, Shape};
 use tokenward::domain::secret::Secret;
 use tokenward::domain::token::{KnoxKey, checksum_of};
@@ -494,4 +495,41 @@ async fn a_million_look_alikes_and_the_same_key_many_times_are_asked_in_bounds()
     assert_eq!(matters.len(), 1, "Git's hashes are no news");
     assert_eq!(matters[0].sighting.lines.times, 40_000);
     assert_eq!(matters[0].sighting.lines.first.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_live_key_stands_when_it_was_used_last() {
+    let place = with_users(3).await;
+    place.sql(&tokens_where("id < 3")).await;
+    let knox = KnoxKey::make("").unwrap();
+    place
+        .sql(&format!(
+            "INSERT INTO knox_authtoken (digest, token_key, created, expiry, user_id) \
+             VALUES ('{}', '{}', now(), NULL, 3); \
+             INSERT INTO tokenward.last_use \
+             SELECT 'drf', '1', created, now() - interval '2 min', '{{10.2.0.7}}' FROM authtoken_token WHERE user_id = 1; \
+             INSERT INTO tokenward.last_use \
+             SELECT 'knox', digest, created, now() - interval '5 min', '{{10.2.0.8,10.2.0.9}}' FROM knox_authtoken",
+            knox.digest(),
+            knox.token_key(),
+        ))
+        .await;
+    let mut keys = keys_of(&place, 1..=2).await;
+    keys.push(knox.expose().clone());
+    let details = async |ops: &Ops| -> Vec<String> {
+        let findings = judged(ops, &keys).await;
+        let detail = |finding: &Finding| finding.detail(Moment::now(), "prod");
+        findings.iter().map(detail).collect()
+    };
+    let ops = place.ops().await;
+    assert_eq!(
+        details(&ops).await,
+        ["used 2 min ago", "never used", "used 5 min ago"]
+    );
+    let findings = judged(&ops, &keys).await;
+    let from = findings[2].verdict.holder().unwrap().last_use.addresses();
+    let addresses: Vec<String> = from.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["10.2.0.8", "10.2.0.9"]);
+    place.sql("DROP TABLE tokenward.last_use").await;
+    assert_eq!(details(&ops).await, ["never logged in"; 3]);
 }
