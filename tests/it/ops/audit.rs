@@ -370,12 +370,7 @@ async fn a_connection_killed_before_the_commit_leaves_neither() {
         .unwrap();
     let change = tokio::spawn(async move { ops.regenerate(&user, Mode::Apply).await });
     super::wait_until(&place, super::SOMEBODY_WAITS).await;
-    place
-        .sql(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
-              WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .await;
+    super::cut_who_waits(&place).await;
     holder.batch_execute("ROLLBACK").await.unwrap();
     let error = change.await.unwrap().unwrap_err().to_string();
     assert!(
