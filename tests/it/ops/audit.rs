@@ -639,6 +639,29 @@ async fn who_says_that_he_is_tokenward_leaves_a_line_under_his_own_name() {
     assert_eq!(check(&place.ops().await).await.problems, [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn very_many_keys_retired_so_are_a_hundred_lines_and_one() {
+    let place = with_users(150).await;
+    place.sql(&tokens_where("true")).await;
+    place
+        .sql("SET tokenward.actor = 'carol@ops1'; DELETE FROM authtoken_token")
+        .await;
+    let mut lines = audit_lines(&place);
+    assert_eq!(lines.len(), 101);
+    assert_eq!(
+        lines.pop().unwrap(),
+        "revoke : done, outside tokenward: more keys"
+    );
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.ends_with(": done, outside tokenward"))
+    );
+    let by = "SELECT count(*) FROM tokenward.retired_key WHERE by NOT LIKE 'carol%'";
+    assert_eq!(place.one::<i64>(by).await, 150);
+    assert_eq!(check(&place.ops().await).await.problems, [""; 0]);
+}
+
 /// What the program itself does has its one line, and what others delete queues nothing for the commit.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_said_twice() {
