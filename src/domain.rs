@@ -12,6 +12,7 @@ pub mod retired;
 pub mod route;
 pub mod scan;
 pub mod secret;
+pub mod sum;
 pub mod token;
 pub mod user;
 pub mod weak;

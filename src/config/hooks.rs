@@ -59,27 +59,11 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: Section<'_, 'a>) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use toml::de::DeTable;
-
     use super::*;
-    use crate::config::problem::Problems;
+    use crate::config::section::read_text;
 
     fn said(text: &str) -> (Option<Hook>, Vec<String>) {
-        let table = DeTable::parse(text).expect("it is TOML");
-        let mut reader = Reader {
-            path: Path::new("F"),
-            text,
-            problems: Problems::default(),
-        };
-        let top = Section {
-            title: "the top level",
-            table: table.get_ref(),
-        };
-        let hook = read(&mut reader, top);
-        let said = reader.problems.as_slice().iter();
-        (hook, said.map(ToString::to_string).collect())
+        read_text(text, read)
     }
 
     #[test]

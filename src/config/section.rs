@@ -249,6 +249,28 @@ fn duration(text: &str) -> Option<Duration> {
         .then(|| Duration::from_secs(seconds))
 }
 
+/// What `read` makes of the file `text`, called `F`, and what it finds wrong in it.
+#[cfg(test)]
+pub(super) fn read_text<T>(
+    text: &str,
+    read: impl for<'a> FnOnce(&mut Reader<'a>, Section<'_, 'a>) -> T,
+) -> (T, Vec<String>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    assert!(errors.is_empty(), "{errors:?}");
+    let mut reader = Reader {
+        path: Path::new("F"),
+        text,
+        problems: Problems::default(),
+    };
+    let top = Section {
+        title: "the top level",
+        table: table.get_ref(),
+    };
+    let found = read(&mut reader, top);
+    let said = reader.problems.as_slice().iter();
+    (found, said.map(ToString::to_string).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::moment::Moment;
+use super::sum::Sum;
 use super::token::{DrfKey, Fingerprint, KeyStart, KnoxDigest};
 use crate::text;
 
@@ -71,7 +72,7 @@ impl Salt {
 
     fn digest(&self, text: &[u8]) -> KeyDigest {
         let digest = Sha256::new_with_prefix(&self.0).chain_update(text);
-        KeyDigest(digest.finalize().into())
+        KeyDigest::from_bytes(digest.finalize().into())
     }
 }
 
@@ -82,46 +83,7 @@ impl fmt::Debug for Salt {
 }
 
 /// A key's salted SHA-256: names it in our schema, and in a case that is kept, without being it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyDigest([u8; 32]);
-
-impl KeyDigest {
-    /// From the bytes that the database keeps.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// From 64 hex digits, as it is shown.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |at: usize| char::from(pair[at]).to_digit(16);
-            *byte = u8::try_from(digit(0)? << 4 | digit(1)?).ok()?;
-        }
-        Some(Self(bytes))
-    }
-
-    /// The digest's bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for KeyDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for KeyDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyDigest({self})")
-    }
-}
+pub type KeyDigest = Sum;
 
 /// That somebody was told of a leaked key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -188,15 +150,6 @@ impl Retired {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_digest_is_read_as_it_is_shown() {
-        let digest = Salt::new(vec![1, 2]).drf(&DrfKey::from("abc"));
-        assert_eq!(KeyDigest::parse(&digest.to_string()), Some(digest));
-        for wrong in ["", "00", &"g".repeat(64), &"é".repeat(32)] {
-            assert_eq!(KeyDigest::parse(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn another_salt_gives_another_digest() {

@@ -82,6 +82,17 @@ async fn wait_until(place: &Place, question: &str) {
 const SOMEBODY_WAITS: &str = "SELECT count(*) > 0 FROM pg_stat_activity \
      WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event <> 'object'";
 
+/// Cuts the connection of who waits for a lock, and sees him gone.
+async fn cut_who_waits(place: &Place) {
+    place
+        .sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+              WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event <> 'object'",
+        )
+        .await;
+    wait_until(place, &format!("SELECT NOT ({SOMEBODY_WAITS})")).await;
+}
+
 /// The results in the audit, oldest first, each with its verb and whom it is about.
 fn audit_lines(place: &Place) -> Vec<String> {
     let entries = place.audit().into_iter();

@@ -66,6 +66,10 @@ DECLARE
     name text := coalesce(NEW.username, NEW.user_id);
     role_name text := session_user || coalesce(' (' || nullif(current_setting('application_name', true), '') || ')', '');
     host_name text := coalesce(host(inet_client_addr()), 'local');
+    done text := 'done, outside tokenward';
+    verb text := CASE NEW.verb WHEN 'regenerate' THEN 'regenerate' ELSE 'revoke' END;
+    told bigint;
+    is_summed boolean;
 BEGIN
     -- Given back since, or retired again, which has its own turn.
     IF NOT EXISTS (SELECT FROM tokenward.retired_key r WHERE r.digest = NEW.digest AND r.retired = NEW.retired) THEN
@@ -85,9 +89,17 @@ BEGIN
         RETURN NULL;
     END IF;
     UPDATE tokenward.retired_key r SET by = role_name || '@' || host_name WHERE r.digest = NEW.digest;
-    INSERT INTO tokenward.audit (os_user, host, database, what, whom, key, result)
-    VALUES (role_name, host_name, current_database(), CASE NEW.verb WHEN 'regenerate' THEN 'regenerate' ELSE 'revoke' END,
-            name, NEW.start, 'done, outside tokenward');
+    -- A transaction that retires very many keys gets a hundred lines and one for the rest, as a statement does.
+    SELECT count(*) FILTER (WHERE a.result = done), coalesce(bool_or(a.result = done || ': more keys'), false)
+      INTO told, is_summed
+      FROM tokenward.audit a
+     WHERE a.id < 0 AND a.hash IS NULL AND a.prev IS NULL;
+    IF NOT is_summed THEN
+        INSERT INTO tokenward.audit (os_user, host, database, what, whom, key, result)
+        SELECT role_name, host_name, current_database(), verb, line.whom, line.key, line.result
+          FROM (SELECT name AS whom, NEW.start AS key, done AS result WHERE told < 100
+                UNION ALL SELECT '', NULL, done || ': more keys' WHERE told >= 100) AS line;
+    END IF;
     RETURN NULL;
 END
 $hold$;

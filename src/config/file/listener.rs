@@ -270,26 +270,12 @@ fn tokens<'a>(reader: &mut Reader<'a>, section: Section<'_, 'a>) -> Option<Token
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::problem::Problems;
-    use std::path::Path;
+    use crate::config::section::read_text;
     use std::time::Duration;
 
     /// What `text` says, and what is wrong with it.
     fn listener(text: &str) -> (Listener, Vec<String>) {
-        let (table, errors) = DeTable::parse_recoverable(text);
-        assert!(errors.is_empty(), "{errors:?}");
-        let mut reader = Reader {
-            path: Path::new("F"),
-            text,
-            problems: Problems::default(),
-        };
-        let top = Section {
-            title: "the top level",
-            table: table.get_ref(),
-        };
-        let found = read(&mut reader, top);
-        let said = reader.problems.as_slice().iter();
-        (found, said.map(ToString::to_string).collect())
+        read_text(text, read)
     }
 
     #[test]

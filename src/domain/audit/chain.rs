@@ -1,64 +1,14 @@
 //! The chain that holds the lines of an audit together: each line carries a hash over itself and over the hash of the
 //! line before it. The same rules serve the table in a database, whose own functions make the same hashes, and the file.
 
-use std::fmt;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Entry;
+use crate::domain::sum::Sum;
 
-/// SHA-256 of a line and of all before it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Hash([u8; 32]);
-
-impl Hash {
-    /// What stands before the first line.
-    pub const START: Self = Self([0; 32]);
-
-    /// From the bytes that the database keeps.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// From 64 hex digits, as it is shown.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |at: usize| char::from(pair[at]).to_digit(16);
-            *byte = u8::try_from(digit(0)? << 4 | digit(1)?).ok()?;
-        }
-        Some(Self(bytes))
-    }
-}
-
-impl fmt::Display for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Hash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hash({self})")
-    }
-}
-
-impl Serialize for Hash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Hash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("a hash has 64 hex digits"))
-    }
-}
+/// SHA-256 of a line and of all before it; [`Hash::START`] stands before the first.
+pub type Hash = Sum;
 
 /// A line as it is kept: every field as it was written, so that what this release does not know is checked too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +99,7 @@ impl Line {
                 None => sum.update("-"),
             }
         }
-        Hash(sum.finalize().into())
+        Hash::from_bytes(sum.finalize().into())
     }
 
     /// How a person finds it: place, time, what and whom.

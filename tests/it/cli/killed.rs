@@ -167,8 +167,9 @@ async fn within_the_commit_it_is_as_the_server_decides() {
         assert_eq!(ran.code, Some(1), "the server is still at it: {}", ran.out);
         if stopped {
             place
-                .sql(&format!("SELECT pg_terminate_backend(pid, 5000) {waits}"))
+                .sql(&format!("SELECT pg_terminate_backend(pid) {waits}"))
                 .await;
+            wait_for(&place, &format!("SELECT count(*) = 0 {waits}")).await;
         }
         holder.batch_execute("ROLLBACK").await.unwrap();
         wait_for(&place, &format!("SELECT count(*) = 0 {waits}")).await;

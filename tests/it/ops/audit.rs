@@ -370,12 +370,7 @@ async fn a_connection_killed_before_the_commit_leaves_neither() {
         .unwrap();
     let change = tokio::spawn(async move { ops.regenerate(&user, Mode::Apply).await });
     super::wait_until(&place, super::SOMEBODY_WAITS).await;
-    place
-        .sql(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
-              WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .await;
+    super::cut_who_waits(&place).await;
     holder.batch_execute("ROLLBACK").await.unwrap();
     let error = change.await.unwrap().unwrap_err().to_string();
     assert!(
@@ -641,6 +636,29 @@ async fn who_says_that_he_is_tokenward_leaves_a_line_under_his_own_name() {
         by.starts_with(&format!("{role} (psql)@")) && !by.contains("carol"),
         "{by}"
     );
+    assert_eq!(check(&place.ops().await).await.problems, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn very_many_keys_retired_so_are_a_hundred_lines_and_one() {
+    let place = with_users(150).await;
+    place.sql(&tokens_where("true")).await;
+    place
+        .sql("SET tokenward.actor = 'carol@ops1'; DELETE FROM authtoken_token")
+        .await;
+    let mut lines = audit_lines(&place);
+    assert_eq!(lines.len(), 101);
+    assert_eq!(
+        lines.pop().unwrap(),
+        "revoke : done, outside tokenward: more keys"
+    );
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.ends_with(": done, outside tokenward"))
+    );
+    let by = "SELECT count(*) FROM tokenward.retired_key WHERE by NOT LIKE 'carol%'";
+    assert_eq!(place.one::<i64>(by).await, 150);
     assert_eq!(check(&place.ops().await).await.problems, [""; 0]);
 }
 

@@ -18,7 +18,7 @@ use tokenward::ops::{
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use super::{SOMEBODY_WAITS, aim, tokens_where, wait_until, with_users};
+use super::{SOMEBODY_WAITS, aim, cut_who_waits, tokens_where, wait_until, with_users};
 use crate::support::folder;
 use crate::support::place::{Place, actor, pool};
 
@@ -147,12 +147,7 @@ async fn a_connection_that_breaks_at_the_commit_leaves_a_doubt_and_says_so() {
     let (_holder, _) = somebody(&place, "SELECT * FROM auth_user FOR UPDATE").await;
     let change = tokio::spawn(async move { ops.generate(&user, Mode::Apply).await });
     wait_until(&place, SOMEBODY_WAITS).await;
-    place
-        .sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-              WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .await;
+    cut_who_waits(&place).await;
     let error = change.await.unwrap().unwrap_err();
     assert!(
         matches!(&error, Error::Unavailable(said)

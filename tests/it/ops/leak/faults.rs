@@ -8,7 +8,7 @@ use tokenward::ops::leak::{Deed, MOST_LIVE};
 use tokenward::ops::{Error, Mode};
 
 use super::{all_keys, case_of, judged, keys_of, leak_lines, words};
-use crate::ops::{SOMEBODY_WAITS, tokens_where, wait_until, with_users};
+use crate::ops::{SOMEBODY_WAITS, cut_who_waits, tokens_where, wait_until, with_users};
 use crate::support::place::{Place, pool};
 use crate::support::relay::Relay;
 
@@ -110,12 +110,7 @@ async fn an_answer_that_is_lost_is_looked_up() {
             .await
     });
     wait_until(&place, SOMEBODY_WAITS).await;
-    place
-        .sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-              WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .await;
+    cut_who_waits(&place).await;
     let error = deed.await.unwrap().unwrap_err();
     assert!(
         matches!(&error, Error::Unavailable(said) if said.contains("nothing was changed, try again")),
