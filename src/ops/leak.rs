@@ -8,6 +8,7 @@ mod folder;
 mod input;
 mod judge;
 mod kept;
+mod listing;
 mod memory;
 mod name;
 mod near;

@@ -203,9 +203,9 @@ async fn whole_job(rows: u16, columns: u16) {
 
     // The old key is dead, the new one lives.
     console.press("2", &["Paste a key"]);
-    console.paste(&old, &["UNKNOWN", "401", "Invalid token."]);
+    console.paste(&old, &["RETIRED", "401", "Invalid token."]);
     console.paste(&new, &["LIVE", "200", "erin"]);
-    console.terminal.wait_gone("UNKNOWN");
+    console.terminal.wait_gone("RETIRED");
 
     // Revoke.
     console.press("1", &["▸  erin"]);

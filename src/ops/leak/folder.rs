@@ -196,6 +196,11 @@ impl Folder {
             }
             Err(error) => return Err(failed("read", &path, &error)),
         };
+        if text.is_empty() {
+            return Err(Error::NotFound(format!(
+                "leak {number} was begun here, and nothing of it was kept"
+            )));
+        }
         serde_json::from_slice(&text).map_err(|error| {
             Error::Internal(format!(
                 "the case {} cannot be read: {error}",

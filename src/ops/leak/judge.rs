@@ -17,7 +17,7 @@ use crate::ops::{Error, Ops};
 /// So many keys are asked about at a time.
 const BATCH: usize = 5_000;
 /// So many cut keys are looked up, one by one; more of them tell nothing but that something cuts keys.
-const MOST_CUT: usize = 200;
+const MOST_CUT: usize = 1_000;
 /// No key is longer. Django's column has 40 characters, a site's own may have more.
 const LONGEST: usize = 255;
 

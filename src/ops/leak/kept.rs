@@ -121,10 +121,14 @@ impl Ops {
         alike: &[Retired],
         cut: &mut usize,
     ) -> Result<Verdict, Error> {
-        if let Some(retired) = past.find_digest(digest) {
+        let start = KeyStart::of(&key.start);
+        // First our schema, by whose digest everybody sees who was told.
+        let of_owner = alike.iter().find(|retired| {
+            retired.start == start && Some(&retired.user_id) == key.user_id.as_ref()
+        });
+        if let Some(retired) = of_owner.cloned().or_else(|| past.find_digest(digest)) {
             return Ok(Verdict::Retired(retired));
         }
-        let start = KeyStart::of(&key.start);
         // Of a token of knox the database has another digest, and of a cut key only this much was ever known.
         let is_knox = KeyKind::of(&key.kind) == Some(KeyKind::Knox);
         if is_knox || key.verdict == "PARTIAL" {
@@ -132,10 +136,7 @@ impl Ops {
             let beginning = self.beginning(start.as_str(), *cut, past).await?;
             return Ok(Verdict::Partial(beginning));
         }
-        let of_owner = alike.iter().find(|retired| {
-            retired.start == start && Some(&retired.user_id) == key.user_id.as_ref()
-        });
-        Ok(of_owner.cloned().map_or(Verdict::Unknown, Verdict::Retired))
+        Ok(Verdict::Unknown)
     }
 
     /// What was retired and began as one of these keys.
@@ -190,6 +191,10 @@ fn finding(key: &KeptKey, digest: KeyDigest, covered: CoveredKey, verdict: Verdi
             .map(|file| file.as_str().into()),
         number: *number,
     });
+    let told = match &verdict {
+        Verdict::Retired(retired) => retired.told.clone(),
+        Verdict::Live(_) | Verdict::Inert(..) | Verdict::Unknown | Verdict::Partial(_) => None,
+    };
     let owner: Option<User> = verdict.holder().map(|holder| holder.user.clone());
     Finding {
         sighting: Sighting {
@@ -215,7 +220,7 @@ fn finding(key: &KeptKey, digest: KeyDigest, covered: CoveredKey, verdict: Verdi
         key: covered,
         chosen: verdict.is_live(),
         owner,
-        told: key.told.as_ref().and_then(super::folder::read_told),
+        told: told.or_else(|| key.told.as_ref().and_then(super::folder::read_told)),
         verdict,
         kept: Some(digest),
     }

@@ -263,7 +263,8 @@ pub const NOTES: &[&str] = &[
     "a log with one key in it. Nothing is kept of it. Ctrl-r tests again.",
     "Of longer text every key is listed that is or was one, and whose it is. LIVE opens doors;",
     "INERT does not now, since its user is off or it has expired; RETIRED was one; PARTIAL is",
-    "cut short and never changed. A case is kept once something is done, without any key.",
+    "cut short and never changed. A case is kept once something is done, without any key;",
+    ":leak 7 opens it again and says what its keys are worth now.",
 ];
 
 /// The line, if it has the focus.

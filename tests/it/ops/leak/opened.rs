@@ -85,6 +85,17 @@ async fn it_says_what_its_keys_are_worth_now_and_changes_only_what_lives() {
     let left: i64 = place.one("SELECT count(*) FROM authtoken_token").await;
     assert_eq!(left, 4);
 
+    // Who is told now is known to everybody, though the key is not there.
+    let mut case = opened(&ops, 1).await.unwrap();
+    let mut all = case.findings.iter();
+    let second = all.find(|finding| finding.key.prefix() == live).unwrap();
+    let told = [second.key.fingerprint];
+    ops.note_told(&mut case, &told).await.unwrap();
+    let noted: i64 = place
+        .one("SELECT count(*) FROM tokenward.retired_key WHERE told IS NOT NULL AND username = 'user2'")
+        .await;
+    assert_eq!(noted, 1);
+
     // Nothing of the case is lost by it.
     let kept = ops.kept_case(1).await.unwrap();
     assert_eq!(kept.keys.len(), 5);
