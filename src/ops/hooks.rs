@@ -5,8 +5,6 @@
 mod event;
 mod run;
 
-pub(super) use event::Counts;
-
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -23,6 +21,8 @@ use super::Ops;
 use crate::domain::audit::Verb;
 use crate::domain::token::KeyStart;
 use crate::text;
+
+pub(super) use event::Counts;
 
 /// What is run, and how patiently.
 #[derive(Clone, Debug, PartialEq, Eq)]
