@@ -296,7 +296,7 @@ async fn in_use(gate: &Gate, keys: &[Presented]) -> Duration {
             gate.admit(key, address).await.unwrap();
         }
     }
-    busy() - begun
+    busy().saturating_sub(begun)
 }
 
 async fn asked_about(gate: &Gate, keys: &[Presented]) -> Duration {
@@ -306,7 +306,7 @@ async fn asked_about(gate: &Gate, keys: &[Presented]) -> Duration {
             gate.verify(key).await.unwrap();
         }
     }
-    busy() - begun
+    busy().saturating_sub(begun)
 }
 
 /// The time that this thread has been on a processor.
