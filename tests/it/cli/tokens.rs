@@ -521,9 +521,8 @@ async fn verify_tells_whose_keys_are_on_stdin() {
     // A key that was replaced is known still, and told of in the words of a scan.
     place
         .sql(
-            "SELECT set_config('tokenward.actor', 'carol@ops1', false), set_config('tokenward.leak', '7', false); \
-             DELETE FROM authtoken_token WHERE key LIKE '9944b091%'; \
-             UPDATE tokenward.retired_key SET retired = now() - interval '40 d'",
+            "DELETE FROM authtoken_token WHERE key LIKE '9944b091%'; \
+             UPDATE tokenward.retired_key SET retired = now() - interval '40 d', by = 'carol@ops1', leak = 7",
         )
         .await;
     let out = program.run_with(&["verify"], KEY).ok();
