@@ -1,195 +1,34 @@
-//! Moving, loading, filtering and marking: everything on the Users screen that only looks.
+//! Moving, filtering and looking closer: everything on the Users screen that only looks; `load.rs` reads its pages,
+//! `marks.rs` marks.
+
+mod load;
+mod marks;
 
 use std::time::Duration;
 
 use crate::domain::filter::Filter;
-use crate::domain::page::{Direction, Page, Sort, SortKey, Start};
-use crate::domain::user::{UserId, UserRow};
-use crate::ops::{Error, Reach, UserDetail, UsersQuery};
+use crate::domain::page::{Direction, Sort, SortKey, Start};
+use crate::domain::user::UserId;
+use crate::ops::{Error, UserDetail};
 use crate::tui::effect::{Effect, Question, Slot, Ticket};
 use crate::tui::layout::{self, Width};
-use crate::tui::link;
 use crate::tui::message::Message as Top;
 use crate::tui::modal::{Choose, Item, Kind};
-use crate::tui::model::{Cx, Link, Manner, Tone};
+use crate::tui::model::{Cx, Link, Manner};
 use crate::tui::moves::Step;
-use crate::tui::text::grouped;
 use crate::tui::widgets::field::{Field, Focus};
 
-use super::window::{Edge, Land, PAGE};
-use super::{Gather, Loaded, Message, Open, State, copy};
+use super::window::Land;
+use super::{Message, Open, State};
+use load::{load, load_anew, want_more};
+
+pub use load::{counted, entered, paged, refresh, reread};
+pub use marks::{gather, mark, mark_all, range};
 
 /// Details are asked for when the cursor rests so long: not for each row that it passes.
 const RESTS: Duration = Duration::from_millis(150);
-/// Rows that took longer to read are read again only when somebody asks.
-const COSTLY: Duration = Duration::from_millis(300);
-/// Rows that `a` marks, or an export holds, at most.
-pub const GATHERED: usize = 10_000;
-
 fn lines(cx: &Cx) -> usize {
     layout::list_rows(cx.size)
-}
-
-fn query(state: &State, start: Start, limit: usize) -> UsersQuery {
-    let mut filter = state.filter.clone();
-    if filter.wants_marked() {
-        filter.only = Some(state.marks.keys().copied().collect());
-    }
-    UsersQuery {
-        filter,
-        sort: state.sort,
-        start,
-        limit,
-        reach: state.reach,
-    }
-}
-
-/// Asks for the list anew from `start`. What was asked for elsewhere in the old list is let go.
-fn load(state: &mut State, start: Start, land: Land, cx: &mut Cx) -> Vec<Effect> {
-    if cx.place.is_none() {
-        return Vec::new();
-    }
-    state.land = land;
-    let mut effects = cx.cancel(Slot::More);
-    effects.extend(cx.cancel(Slot::Refresh));
-    let question = Question::Users(query(state, start, PAGE));
-    effects.push(cx.ask(Slot::Page, Manner::Loud, question));
-    effects
-}
-
-/// The list anew with another filter or order. Text is searched near first: that answers at once however long
-/// the table; the far search follows when the near answer is there.
-fn load_anew(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    state.reach = if state.filter.has_text() {
-        Reach::Near
-    } else {
-        Reach::Far
-    };
-    load(state, Start::First, Land::First, cx)
-}
-
-pub fn entered(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    if state.loaded == Loaded::Yes || cx.place.is_none() || cx.is_waiting(Slot::Page) {
-        return Vec::new();
-    }
-    let mut effects = load_anew(state, cx);
-    effects.push(cx.ask(Slot::Count, Manner::Quiet, Question::Estimate));
-    effects
-}
-
-pub fn refresh(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
-    if state.loaded == Loaded::Never {
-        return entered(state, cx);
-    }
-    // A search through a large table is not run again and again for nobody; a ping still tells of the database.
-    if manner == Manner::Quiet && state.took > COSTLY {
-        return link::ping(cx);
-    }
-    reread(state, manner, cx)
-}
-
-/// Reads what is in sight again.
-pub fn reread(state: &mut State, manner: Manner, cx: &mut Cx) -> Vec<Effect> {
-    if cx.is_waiting(Slot::Page) || cx.is_waiting(Slot::More) {
-        return Vec::new();
-    }
-    let (start, limit) = state.window.around(state.sort, lines(cx));
-    let question = Question::Users(query(state, start, limit));
-    let mut effects = vec![cx.ask(Slot::Refresh, manner, question)];
-    if manner == Manner::Loud {
-        state.detail = None;
-        effects.push(cx.ask(Slot::Count, Manner::Quiet, Question::Estimate));
-    }
-    effects
-}
-
-pub fn paged(
-    state: &mut State,
-    slot: Slot,
-    ticket: Ticket,
-    outcome: Result<Page<UserRow>, Error>,
-    cx: &mut Cx,
-) -> Vec<Effect> {
-    let page = match cx.settle(slot, ticket, outcome) {
-        Some(Ok(page)) => page,
-        Some(Err(error)) => {
-            cx.fail(&error);
-            return Vec::new();
-        }
-        None => return Vec::new(),
-    };
-    if matches!(slot, Slot::Page | Slot::Refresh) {
-        state.took = cx.took;
-    }
-    match slot {
-        Slot::Page => return page_came(state, page, cx),
-        Slot::More => match state.more {
-            Edge::After => state.window.append(page),
-            Edge::Before => state.window.prepend(page),
-        },
-        Slot::Refresh => {
-            state.loaded = Loaded::Yes;
-            state.window.refresh(page, lines(cx));
-        }
-        Slot::Gather => return gathered(state, page, cx),
-        Slot::Connect
-        | Slot::Ping
-        | Slot::Count
-        | Slot::Detail
-        | Slot::Reveal
-        | Slot::Verify
-        | Slot::Leak
-        | Slot::Counts
-        | Slot::Audit => {}
-    }
-    want_more(state, cx)
-}
-
-fn page_came(state: &mut State, page: Page<UserRow>, cx: &mut Cx) -> Vec<Effect> {
-    state.loaded = Loaded::Yes;
-    let land = std::mem::take(&mut state.land);
-    state.window.replace(page, land, lines(cx));
-    touch(state, cx);
-    if state.reach == Reach::Near && state.filter.has_text() {
-        state.reach = Reach::Far;
-        let question = Question::Users(query(state, Start::First, PAGE));
-        // The rows that are there stay under the hand: the cursor keeps its user if the far answer has him.
-        state.land = Land::Stay;
-        return vec![cx.ask(Slot::Page, Manner::Loud, question)];
-    }
-    want_more(state, cx)
-}
-
-fn want_more(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    let busy = cx.is_waiting(Slot::More) || cx.is_waiting(Slot::Page);
-    let away = !matches!(cx.link, Link::Live { .. });
-    if busy || away {
-        return Vec::new();
-    }
-    let Some(start) = state.window.wants(state.sort) else {
-        return Vec::new();
-    };
-    state.more = if matches!(start, Start::Before(_)) {
-        Edge::Before
-    } else {
-        Edge::After
-    };
-    let mut effects = cx.cancel(Slot::Refresh);
-    let question = Question::Users(query(state, start, PAGE));
-    effects.push(cx.ask(Slot::More, Manner::Quiet, question));
-    effects
-}
-
-pub fn counted(
-    state: &mut State,
-    ticket: Ticket,
-    outcome: Result<u64, Error>,
-    cx: &mut Cx,
-) -> Vec<Effect> {
-    if let Some(Ok(total)) = cx.settle(Slot::Count, ticket, outcome) {
-        state.total = Some(total);
-    }
-    Vec::new()
 }
 
 /// The cursor came to another row.
@@ -388,75 +227,4 @@ pub fn wide(state: &mut State) -> Vec<Effect> {
     };
     state.skip = 0;
     Vec::new()
-}
-
-pub fn mark(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    if state.anchor.is_some() {
-        return range(state);
-    }
-    let Some(row) = state.window.current() else {
-        return Vec::new();
-    };
-    if state.marks.remove(&row.user.id).is_none() && state.marks.len() < GATHERED {
-        state.marks.insert(row.user.id, row.clone());
-    }
-    step(state, Step::Down, cx)
-}
-
-/// Begins a range, or marks all from where it began to here.
-pub fn range(state: &mut State) -> Vec<Effect> {
-    match state.anchor.take() {
-        None => state.anchor = state.window.current().map(|row| row.user.id),
-        Some(anchor) => {
-            let rows: Vec<UserRow> = state.window.between(anchor).into_iter().cloned().collect();
-            state
-                .marks
-                .extend(rows.into_iter().map(|row| (row.user.id, row)));
-        }
-    }
-    Vec::new()
-}
-
-pub fn mark_all(state: &mut State, cx: &mut Cx) -> Vec<Effect> {
-    state.anchor = None;
-    gather(state, Gather::Mark, cx)
-}
-
-/// Asks for all rows of the filter, as many as are kept.
-pub fn gather(state: &mut State, why: Gather, cx: &mut Cx) -> Vec<Effect> {
-    state.gather = why;
-    let question = Question::Users(query(state, Start::First, GATHERED));
-    vec![cx.ask(Slot::Gather, Manner::Loud, question)]
-}
-
-fn gathered(state: &mut State, page: Page<UserRow>, cx: &mut Cx) -> Vec<Effect> {
-    match state.gather {
-        Gather::Export(format) => {
-            if page.more_after {
-                cx.say(
-                    Tone::Plain,
-                    "There are more; the file holds the first 10,000.",
-                );
-            }
-            copy::write(&page.rows, format)
-        }
-        Gather::Mark => {
-            let many = page.rows.len();
-            state.marks = page
-                .rows
-                .into_iter()
-                .map(|row| (row.user.id, row))
-                .collect();
-            let more = if page.more_after {
-                "; there are more, narrow the filter for those"
-            } else {
-                ""
-            };
-            cx.say(
-                Tone::Plain,
-                format!("Marked {}{more}.", grouped(many as u64)),
-            );
-            Vec::new()
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Keys that change: what is asked first, what is then done, and what is told of one change and of many.
 
 use super::*;
+use crate::tui::keys::Key;
 
 #[test]
 fn regenerate_asks_first_and_aims_at_the_key_that_was_shown() {
