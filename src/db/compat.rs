@@ -176,7 +176,7 @@ SELECT asked.name AS asked,
           FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace
          WHERE n.nspname = 'tokenward' AND (o.relname = 'last_use' OR o.relname = 'installation' AND EXISTS (
                    SELECT FROM pg_catalog.pg_attribute u
-                    WHERE u.attrelid = o.oid AND u.attname = 'uses_since' AND NOT u.attisdropped))) AS has_uses
+                    WHERE u.attrelid = o.oid AND u.attname = 'uses_last' AND NOT u.attisdropped))) AS has_uses
   FROM (VALUES ('users', $1), ('tokens', 'authtoken_token'), ('knox', 'knox_authtoken')) AS asked(name, path)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = to_regclass(asked.path)
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

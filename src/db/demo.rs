@@ -109,7 +109,8 @@ const GROUPS: &str =
     "INSERT INTO auth_group (name) VALUES ('support'), ('billing'), ('operations')";
 
 /// As if a listener had run for so long.
-const WATCHED: &str = "UPDATE tokenward.installation SET uses_since = now() - interval '200 days'";
+const WATCHED: &str =
+    "UPDATE tokenward.installation SET uses_since = now() - interval '200 days', uses_last = now()";
 
 /// A set made by the server from numbers: Diesel's language has no `generate_series`, and a million rows sent
 /// one by one would take minutes. `$1` to `$2` are the users' numbers; a number decides all that is true of its

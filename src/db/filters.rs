@@ -13,6 +13,7 @@ use super::site::Site;
 use super::users::Reach;
 use super::{Conn, Error};
 use crate::domain::filter::{Filter, Test};
+use crate::domain::last_use::WATCH_DAYS;
 use crate::domain::moment::Moment;
 use crate::domain::user::UserId;
 
@@ -58,7 +59,7 @@ pub async fn conditions(
                     .or(auth_user::is_superuser)
                     .or(older);
                 if site.has_uses {
-                    let unused = is_unused_since(now.minus_days(Test::STALE_UNUSED_DAYS));
+                    let unused = is_unused_since(now.minus_days(Test::STALE_UNUSED_DAYS), now);
                     Box::new(not(has_no_token()).and(policy.or(unused))) as Condition
                 } else {
                     Box::new(not(has_no_token()).and(policy))
@@ -68,11 +69,11 @@ pub async fn conditions(
                 return Err(unknown_uses(&word.test.to_string()));
             }
             Test::UnusedFor(hours) => {
-                let unused = is_unused_since(now.minus_hours(*hours));
+                let unused = is_unused_since(now.minus_hours(*hours), now);
                 Box::new(not(has_no_token()).and(unused))
             }
             Test::UsedWithin(hours) => {
-                let unused = is_unused_since(now.minus_hours(*hours));
+                let unused = is_unused_since(now.minus_hours(*hours), now);
                 Box::new(not(has_no_token()).and(not(unused)))
             }
             // Unknown for a user without a token, which counts as false. A WHERE takes it so by itself, and Postgres has
@@ -125,18 +126,21 @@ pub(super) fn unknown_uses(word: &str) -> Error {
     ))
 }
 
-/// Whether the token was not used since `limit`, nor made; never where uses were not written down then already. It is
-/// false for a user without a token. Diesel has no word for a table of ours that is joined with the token's.
-fn is_unused_since(limit: Moment) -> Unused {
+/// Whether the token was not used since `limit`, nor made; never where no listener watched then already, or none watches
+/// `now`. It is false for a user without a token. Diesel has no word for a table of ours that is joined with the token's.
+fn is_unused_since(limit: Moment, now: Moment) -> Unused {
     let made = "coalesce(\"authtoken_token\".\"created\" < ";
-    let watched = ", false) AND coalesce((SELECT i.uses_since FROM tokenward.installation i) < ";
-    let used = ", false) AND NOT EXISTS (SELECT FROM tokenward.last_use AS l WHERE l.kind = 'drf' \
+    let watched = ", false) AND EXISTS (SELECT FROM tokenward.installation i WHERE i.uses_since < ";
+    let still = " AND i.uses_last >= ";
+    let used = ") AND NOT EXISTS (SELECT FROM tokenward.last_use AS l WHERE l.kind = 'drf' \
                 AND l.id = \"authtoken_token\".\"user_id\"::text AND l.made = \"authtoken_token\".\"created\" \
                 AND l.at >= ";
     sql::<Bool>(&format!("({made}"))
         .bind::<Timestamptz, _>(Instant(limit))
         .sql(watched)
         .bind::<Timestamptz, _>(Instant(limit))
+        .sql(still)
+        .bind::<Timestamptz, _>(Instant(now.minus_days(WATCH_DAYS)))
         .sql(used)
         .bind::<Timestamptz, _>(Instant(limit))
         .sql("))")
@@ -147,7 +151,7 @@ type WithTime<Before> =
     SqlLiteral<Bool, UncheckedBind<Before, <Instant as AsExpression<Timestamptz>>::Expression>>;
 
 /// What [`is_unused_since`] gives.
-type Unused = WithTime<WithTime<WithTime<SqlLiteral<Bool>>>>;
+type Unused = WithTime<WithTime<WithTime<WithTime<SqlLiteral<Bool>>>>>;
 
 /// The owners of the keys that start with `text`: asked for first, by index, since Postgres cannot use two
 /// tables' indexes for one "or".

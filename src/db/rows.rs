@@ -179,6 +179,7 @@ impl From<TokenColumns> for TokenInfo {
             key: CoveredKey::new(&row.prefix, Fingerprint::from_bytes(digest)),
             created: row.created.into(),
             last_use: LastUse::Unknown,
+            unused_since: None,
         }
     }
 }

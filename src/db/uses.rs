@@ -11,7 +11,7 @@ use diesel_async::RunQueryDsl;
 use super::rows::Instant;
 use super::site::Site;
 use super::{Conn, Error};
-use crate::domain::last_use::{LastUse, Use};
+use crate::domain::last_use::{LastUse, Use, WATCH_DAYS};
 use crate::domain::moment::Moment;
 use crate::domain::token::KnoxDigest;
 use crate::domain::user::UserRow;
@@ -58,7 +58,12 @@ SELECT CASE WHEN r.may THEN NULL
        END AS why
   FROM (SELECT bool_and(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
                         AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
-                        AND has_table_privilege(c.oid, 'DELETE')) AS may
+                        AND has_table_privilege(c.oid, 'DELETE')
+                        AND (SELECT count(*) = 2 AND bool_and(has_column_privilege(a.attrelid, a.attnum, 'UPDATE'))
+                               FROM pg_catalog.pg_class i
+                               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.oid AND NOT a.attisdropped
+                              WHERE i.relnamespace = n.oid AND i.relname = 'installation'
+                                AND a.attname IN ('uses_since', 'uses_last'))) AS may
           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = 'tokenward' AND c.relname = 'last_use') AS r";
     let row: Why = diesel::sql_query(WHY).get_result(conn).await?;
@@ -71,8 +76,9 @@ struct Why {
     why: Option<String>,
 }
 
-/// Writes uses down, in one statement. What is no token any more, or another one by now, is left out. In the order of the
-/// ids, so that two who write at the same time wait for each other and never in a circle.
+/// Writes uses down, and that a listener watches, in one statement. What is no token any more, or another one by now, is
+/// left out. In the order of the ids, and the installation last as Postgres does it, so that two who write at the same time
+/// wait for each other and never in a circle.
 ///
 /// # Errors
 /// When the database refuses or is away.
@@ -83,7 +89,11 @@ pub async fn write(conn: &mut Conn, site: &Site, kind: Kind, noted: &[Noted]) ->
     };
     // Arrays taken apart side by side, and what stood there before joined with them: Diesel's language has neither.
     let statement = format!(
-        "INSERT INTO tokenward.last_use AS l (kind, id, made, at, addresses) \
+        "WITH watched AS ( \
+             UPDATE tokenward.installation SET uses_last = now(), \
+                    uses_since = CASE WHEN {is_watched} THEN uses_since ELSE now() END \
+              WHERE uses_last IS NULL OR uses_last NOT BETWEEN now() - interval '{MOVED}' AND now()) \
+         INSERT INTO tokenward.last_use AS l (kind, id, made, at, addresses) \
          SELECT $1, n.id, n.made, n.at, n.addresses::inet[] \
            FROM unnest($2, $3, $4, $5) AS n(id, made, at, addresses) \
            JOIN {token} AND t.created = n.made \
@@ -95,6 +105,7 @@ pub async fn write(conn: &mut Conn, site: &Site, kind: Kind, noted: &[Noted]) ->
                     WHEN l.made <> excluded.made THEN excluded.addresses \
                     WHEN l.at > excluded.at THEN (l.addresses || {new})[1:8] \
                     ELSE (excluded.addresses || {old})[1:8] END",
+        is_watched = is_watched(),
         new = without("excluded.addresses", "l.addresses"),
         old = without("l.addresses", "excluded.addresses"),
     );
@@ -111,6 +122,16 @@ pub async fn write(conn: &mut Conn, site: &Site, kind: Kind, noted: &[Noted]) ->
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// A writing moves the last one on when that was so long ago: many write at the same time, into one row.
+const MOVED: &str = "30 seconds";
+
+/// Whether a listener watches, as a condition on the installation. It began anew if none did for so long.
+fn is_watched() -> String {
+    format!(
+        "coalesce(uses_since IS NOT NULL AND uses_last >= now() - make_interval(days => {WATCH_DAYS}), false)"
+    )
 }
 
 /// The elements of one array that the other has not, in their order.
@@ -150,8 +171,8 @@ pub async fn sweep(conn: &mut Conn, kind: Kind, most: u32) -> Result<usize, Erro
 
 #[derive(QueryableByName)]
 struct Row {
-    #[diesel(sql_type = Timestamptz)]
-    since: Instant,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    since: Option<Instant>,
     #[diesel(sql_type = Nullable<Text>)]
     id: Option<String>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -165,7 +186,7 @@ struct Row {
 /// What is known of the uses of some tokens.
 #[derive(Debug, Default)]
 struct Known {
-    /// Since when uses are written down; `None` where they are not.
+    /// Since when a listener watches; `None` where none does.
     since: Option<Moment>,
     uses: HashMap<String, (Moment, Use)>,
 }
@@ -173,13 +194,16 @@ struct Known {
 impl Known {
     /// Takes out what is known of the token of this id that was made at `made`.
     fn take(&mut self, id: &str, made: Moment) -> LastUse {
-        let Some(since) = self.since else {
-            return LastUse::Unknown;
-        };
         match self.uses.remove(id) {
             Some((of, last)) if of == made => LastUse::Used(last),
-            Some(_) | None => LastUse::NeverSince(since),
+            Some(_) | None => self.since.map_or(LastUse::Unknown, LastUse::NeverSince),
         }
+    }
+
+    /// From when on such a token is known to be unused.
+    fn unused_since(&self, last: &LastUse, made: Moment) -> Option<Moment> {
+        let watched = self.since?.max(made);
+        Some(last.at().map_or(watched, |at| at.max(watched)))
     }
 }
 
@@ -188,11 +212,12 @@ async fn load(conn: &mut Conn, site: &Site, kind: Kind, ids: &[String]) -> Resul
         return Ok(Known::default());
     }
     // The addresses of a row as an array of texts: Diesel has no type for those of Postgres without another crate.
-    let rows = diesel::sql_query(
-        "SELECT i.uses_since AS since, l.id, l.made, l.at, \
+    let rows = diesel::sql_query(format!(
+        "SELECT CASE WHEN {} THEN i.uses_since END AS since, l.id, l.made, l.at, \
                 ARRAY(SELECT host(o.a) FROM unnest(l.addresses) WITH ORDINALITY AS o(a, n) ORDER BY o.n) AS addresses \
            FROM tokenward.installation i LEFT JOIN tokenward.last_use l ON l.kind = $1 AND l.id = ANY ($2)",
-    )
+        is_watched()
+    ))
     .bind::<Text, _>(kind.word())
     .bind::<Array<Text>, _>(ids)
     .load::<Row>(conn)
@@ -208,7 +233,7 @@ async fn load(conn: &mut Conn, site: &Site, kind: Kind, ids: &[String]) -> Resul
     };
     let mut known = Known::default();
     for row in rows {
-        known.since = Some(row.since.into());
+        known.since = row.since.map(Moment::from);
         if let (Some(id), Some(made), Some(at)) = (row.id, row.made, row.at) {
             let addresses = row.addresses.iter().filter_map(|text| text.parse().ok());
             let last = Use {
@@ -237,6 +262,7 @@ pub async fn add_last_uses(
     for row in rows {
         if let Some(token) = &mut row.token {
             token.last_use = known.take(&row.user.id.to_string(), token.created);
+            token.unused_since = known.unused_since(&token.last_use, token.created);
         }
     }
     Ok(())

@@ -47,8 +47,8 @@ pub enum Test {
     OlderThan(u32),
     /// `age:<30d`: the token was made less than so many days ago.
     YoungerThan(u32),
-    /// `unused:>90d`: the token was used more than so many hours ago, as far as is known: a use counts from when uses are
-    /// written down, and the making of a token as one.
+    /// `unused:>90d`: the token was used more than so many hours ago, as far as is known: a use counts from when a
+    /// listener watches, and the making of a token as one. Where none has watched of late no token was.
     UnusedFor(u32),
     /// `unused:<1h`: it was used less than so many hours ago, or may have been.
     UsedWithin(u32),

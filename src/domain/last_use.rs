@@ -10,6 +10,11 @@ use super::moment::{Age, Moment};
 /// So many addresses are kept of each token, the last ones.
 pub const MOST_ADDRESSES: usize = 8;
 
+/// So many days after a listener last wrote down a use it is not held to watch any more: Django may serve the tokens
+/// alone meanwhile, so that no token is called unused. A listener that runs writes as soon as a token is used, and a week
+/// covers a site that rests over the weekend.
+pub const WATCH_DAYS: u32 = 7;
+
 /// A use of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
@@ -22,10 +27,10 @@ pub struct Use {
 /// What is known of the last use of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LastUse {
-    /// Uses are not written down in this database, or may not be read.
+    /// None is known, and no listener has been watching of late; or uses may not be read.
     #[default]
     Unknown,
-    /// There was none since this moment, from when on they are written down.
+    /// There was none through the listener, which has been watching since this moment.
     NeverSince(Moment),
     /// This one.
     Used(Use),
@@ -87,12 +92,12 @@ impl LastUse {
         self.at().is_some_and(|at| at.plus_hours(1) >= now)
     }
 
-    /// `used 2 min ago`, `never used`; `None` where nobody knows.
+    /// `used 2 min ago`, `never through the listener`; `None` where nobody knows.
     #[must_use]
     pub fn brief(&self, now: Moment) -> Option<String> {
         match self {
             Self::Unknown => None,
-            Self::NeverSince(_) => Some("never used".to_owned()),
+            Self::NeverSince(_) => Some("never through the listener".to_owned()),
             Self::Used(last) => Some(format!("used {} ago", last.age(now))),
         }
     }
@@ -182,7 +187,7 @@ mod tests {
             never.in_full(since),
             "never through the listener since 2026-11-27"
         );
-        assert_eq!(never.brief(since).unwrap(), "never used");
+        assert_eq!(never.brief(since).unwrap(), "never through the listener");
         assert_eq!(LastUse::Unknown.brief(since), None);
         assert_eq!(LastUse::Unknown.with_addresses(since), None);
         assert_eq!(LastUse::Unknown.in_full(since), "-");

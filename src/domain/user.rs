@@ -169,6 +169,9 @@ pub struct TokenInfo {
     pub created: Moment,
     /// When it was used last, where that is known.
     pub last_use: LastUse,
+    /// From when on a listener that watches has seen no use of it: its last use, its making, or since when the listener
+    /// watches, whichever is latest. `None` where none watches.
+    pub unused_since: Option<Moment>,
 }
 
 /// The one word that a row's STATE column shows, the most telling first.
@@ -238,14 +241,9 @@ impl TokenInfo {
     /// `is:stale` finds of the tokens of ordinary active users.
     #[must_use]
     pub fn is_stale(&self, now: Moment) -> bool {
-        let used = match &self.last_use {
-            LastUse::Unknown => None,
-            LastUse::NeverSince(since) => Some(*since),
-            LastUse::Used(last) => Some(last.at),
-        };
         let long_unused = now.minus_days(Test::STALE_UNUSED_DAYS);
         self.created < now.minus_days(Test::STALE_DAYS)
-            || used.is_some_and(|used| used.max(self.created) < long_unused)
+            || self.unused_since.is_some_and(|since| since < long_unused)
     }
 }
 
@@ -265,34 +263,25 @@ pub struct NewUser {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::last_use::Use;
     use crate::domain::secret::Secret;
 
     #[test]
     fn stale_is_what_is_old_or_long_unused_since_that_is_known() {
         let now = Moment::from_unix_micros(0).plus_hours(10_000 * 24);
         let ago = |days| now.minus_days(days);
-        let used = |days| {
-            LastUse::Used(Use {
-                at: ago(days),
-                addresses: Vec::new(),
-            })
-        };
-        for (made, last_use, stale) in [
-            (100, LastUse::Unknown, false),
-            (364, LastUse::Unknown, false),
-            (366, LastUse::Unknown, true),
-            (366, used(1), true),
-            (200, used(89), false),
-            (200, used(91), true),
-            (200, LastUse::NeverSince(ago(89)), false),
-            (200, LastUse::NeverSince(ago(91)), true),
-            (80, LastUse::NeverSince(ago(91)), false),
+        for (made, unused, stale) in [
+            (100, None, false),
+            (364, None, false),
+            (366, None, true),
+            (366, Some(1), true),
+            (200, Some(89), false),
+            (200, Some(91), true),
         ] {
             let token = TokenInfo {
                 key: CoveredKey::of(&Secret::from("x")),
                 created: ago(made),
-                last_use,
+                last_use: LastUse::Unknown,
+                unused_since: unused.map(ago),
             };
             assert_eq!(token.is_stale(now), stale, "{token:?}");
         }

@@ -126,6 +126,18 @@ pub struct Holder {
     pub last_use: LastUse,
 }
 
+impl Holder {
+    /// `used 2 min ago`; where no use is known, when the owner logged in last, which tells more than that the listener saw
+    /// none.
+    fn last_seen(&self, now: Moment) -> String {
+        let used = self.last_use.brief(now);
+        match (self.last_use.at(), self.user.last_login) {
+            (None, Some(login)) => format!("login {} ago", login.age(now)),
+            _ => used.unwrap_or_else(|| "never logged in".to_owned()),
+        }
+    }
+}
+
 /// Which kind of token a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
@@ -244,14 +256,10 @@ impl Finding {
     #[must_use]
     pub fn detail(&self, now: Moment, place: &str) -> String {
         match &self.verdict {
-            Verdict::Live(holder) => match (self.sighting.kind, holder.last_use.brief(now)) {
-                (Kind::Checksum(Checksum::Good), _) => "checksum good".to_owned(),
-                (_, Some(used)) => used,
-                (_, None) => match holder.user.last_login {
-                    Some(login) => format!("login {} ago", login.age(now)),
-                    None => "never logged in".to_owned(),
-                },
-            },
+            Verdict::Live(_) if self.sighting.kind == Kind::Checksum(Checksum::Good) => {
+                "checksum good".to_owned()
+            }
+            Verdict::Live(holder) => holder.last_seen(now),
             Verdict::Inert(_, Why::Off) => "user is off".to_owned(),
             Verdict::Inert(_, Why::Expired) => "token expired".to_owned(),
             Verdict::Retired(retired) => retired.story(now),

@@ -209,6 +209,7 @@ pub fn row(id: i32, name: &str, key: &str) -> UserRow {
             key: CoveredKey::of(&whole),
             created: Moment::parse("2022-03-01T09:14:00Z").unwrap(),
             last_use: LastUse::Unknown,
+            unused_since: None,
         }),
     }
 }

@@ -1,8 +1,9 @@
 -- When each token was last used with our listener, and from where. The listener writes many at a time and seldom; Django
 -- knows nothing of it.
 
--- Since when that is known: what was used before nobody can tell.
-ALTER TABLE tokenward.installation ADD COLUMN uses_since timestamptz NOT NULL DEFAULT now();
+-- Since when, and until when, a listener has been writing uses down; none before the first does. Nobody can tell what was
+-- used before, or while no listener ran.
+ALTER TABLE tokenward.installation ADD COLUMN uses_since timestamptz, ADD COLUMN uses_last timestamptz;
 
 CREATE TABLE tokenward.last_use (
     kind      text        NOT NULL CHECK (kind IN ('drf', 'knox')),
@@ -34,7 +35,7 @@ BEGIN
            AND (acl.grantee = 0 OR r.oid IS NOT NULL)
     LOOP
         EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA tokenward TO %s', grantee);
-        EXECUTE pg_catalog.format('GRANT SELECT ON tokenward.installation TO %s', grantee);
+        EXECUTE pg_catalog.format('GRANT SELECT, UPDATE (uses_since, uses_last) ON tokenward.installation TO %s', grantee);
         EXECUTE pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON tokenward.last_use TO %s', grantee);
     END LOOP;
 END

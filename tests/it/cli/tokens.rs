@@ -417,7 +417,7 @@ async fn the_last_use_is_listed_shown_and_filtered_by() {
             "INSERT INTO tokenward.last_use \
              SELECT 'drf', user_id::text, created, now() - interval '2 minutes', '{10.2.0.7,2001:db8::1}' \
                FROM authtoken_token WHERE key LIKE '9944%'; \
-             UPDATE tokenward.installation SET uses_since = now() - interval '100 days'",
+             UPDATE tokenward.installation SET uses_since = now() - interval '100 days', uses_last = now()",
         )
         .await;
     let program = Program::on(&place);

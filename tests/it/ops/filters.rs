@@ -120,6 +120,17 @@ const USES: &str = "
     INSERT INTO tokenward.last_use
     SELECT 'drf', user_id::text, created - interval '1 day', now(), '{10.0.0.1}' FROM authtoken_token WHERE user_id = 6";
 
+/// Whom the list calls STALE.
+async fn stale_in_list(ops: &Ops) -> Vec<String> {
+    let all = UsersQuery {
+        limit: 100,
+        ..UsersQuery::default()
+    };
+    let rows = ops.page_users(&all).await.unwrap().rows.into_iter();
+    let stale = rows.filter(|row| row.state(Moment::now()) == UserState::Stale);
+    stale.map(|row| row.user.username).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn unused_counts_from_the_last_use_the_making_and_since_when_uses_are_known() {
     let (place, ops) = rows().await;
@@ -130,6 +141,17 @@ async fn unused_counts_from_the_last_use_the_making_and_since_when_uses_are_know
     assert_eq!(found(&ops, "unused:>1d", Reach::Far).await, [""; 0]);
     assert_eq!(found(&ops, "unused:<1d", Reach::Far).await, ALL);
     assert_eq!(found(&ops, "is:stale", Reach::Far).await, [""; 0]);
+    // Nor where a listener wrote long ago and no more: Django may have served them all since.
+    place
+        .sql(
+            "UPDATE tokenward.installation SET uses_since = now() - interval '200 days', \
+                    uses_last = now() - interval '8 days'",
+        )
+        .await;
+    assert_eq!(found(&ops, "unused:>1d", Reach::Far).await, [""; 0]);
+    assert_eq!(found(&ops, "unused:<1d", Reach::Far).await, ALL);
+    assert_eq!(found(&ops, "is:stale", Reach::Far).await, [""; 0]);
+    assert_eq!(stale_in_list(&ops).await, [""; 0]);
     for (watched, line, expected) in [
         ("200 days", "unused:>90d", &[fourth, never, anew][..]),
         ("200 days", "unused:>12w", &[fourth, never, anew]),
@@ -151,7 +173,7 @@ async fn unused_counts_from_the_last_use_the_making_and_since_when_uses_are_know
     ] {
         place
             .sql(&format!(
-                "UPDATE tokenward.installation SET uses_since = now() - interval '{watched}'"
+                "UPDATE tokenward.installation SET uses_since = now() - interval '{watched}', uses_last = now()"
             ))
             .await;
         let mut expected = expected.to_vec();
@@ -168,19 +190,20 @@ async fn unused_counts_from_the_last_use_the_making_and_since_when_uses_are_know
             assert_eq!(negated, others, "{watched} -{line}");
         }
     }
-    // The list's word and the filter agree.
+    // The list's word and the filter agree, also where the listener began anew after the last use.
+    for (watched, many) in [("200 days", 3), ("100 days", 3), ("80 days", 0)] {
+        place
+            .sql(&format!(
+                "UPDATE tokenward.installation SET uses_since = now() - interval '{watched}'"
+            ))
+            .await;
+        let stale = stale_in_list(&ops).await;
+        assert_eq!(stale, found(&ops, "is:stale", Reach::Far).await);
+        assert_eq!(stale.len(), many, "{watched}");
+    }
     place
         .sql("UPDATE tokenward.installation SET uses_since = now() - interval '200 days'")
         .await;
-    let all = UsersQuery {
-        limit: 100,
-        ..UsersQuery::default()
-    };
-    let rows = ops.page_users(&all).await.unwrap().rows.into_iter();
-    let stale = rows.filter(|row| row.state(Moment::now()) == UserState::Stale);
-    let stale: Vec<String> = stale.map(|row| row.user.username).collect();
-    assert_eq!(stale, found(&ops, "is:stale", Reach::Far).await);
-    assert_eq!(stale.len(), 3);
     // What was made of late is not unused for long, and who has no token has none that is unused.
     place
         .sql(

@@ -506,6 +506,7 @@ async fn beside_a_live_key_stands_when_it_was_used_last() {
         .sql(&format!(
             "INSERT INTO knox_authtoken (digest, token_key, created, expiry, user_id) \
              VALUES ('{}', '{}', now(), NULL, 3); \
+             UPDATE tokenward.installation SET uses_since = now() - interval '100 days', uses_last = now(); \
              INSERT INTO tokenward.last_use \
              SELECT 'drf', '1', created, now() - interval '2 min', '{{10.2.0.7}}' FROM authtoken_token WHERE user_id = 1; \
              INSERT INTO tokenward.last_use \
@@ -524,7 +525,29 @@ async fn beside_a_live_key_stands_when_it_was_used_last() {
     let ops = place.ops().await;
     assert_eq!(
         details(&ops).await,
-        ["used 2 min ago", "never used", "used 5 min ago"]
+        [
+            "used 2 min ago",
+            "never through the listener",
+            "used 5 min ago"
+        ]
+    );
+    // A login says more than that the listener saw nothing, which may not be running.
+    place
+        .sql("UPDATE auth_user SET last_login = now() - interval '3 days'")
+        .await;
+    assert_eq!(
+        details(&ops).await,
+        ["used 2 min ago", "login 3 d ago", "used 5 min ago"]
+    );
+    place
+        .sql(
+            "UPDATE auth_user SET last_login = NULL; \
+             UPDATE tokenward.installation SET uses_last = now() - interval '8 days'",
+        )
+        .await;
+    assert_eq!(
+        details(&ops).await,
+        ["used 2 min ago", "never logged in", "used 5 min ago"]
     );
     let findings = judged(&ops, &keys).await;
     let from = findings[2].verdict.holder().unwrap().last_use.addresses();

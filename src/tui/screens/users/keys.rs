@@ -171,6 +171,7 @@ pub const NOTES: &[&str] = &[
     "",
     "Filter words: part of a name or address, the start of a key, or a whole key;",
     "is:super is:staff is:off is:none is:stale is:marked kind:drf age:>1y age:<30d unused:>90d;",
-    "-word negates. STALE is old, long unused, of a superuser, or of a user who is off.",
+    "-word negates. No key counts as unused where no listener has noted a use for a week.",
+    "STALE is old, long unused, of a superuser, or of a user who is off.",
     "Commands: :user create NAME makes a user; :profile NAME connects elsewhere.",
 ];

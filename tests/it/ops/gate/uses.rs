@@ -71,7 +71,7 @@ async fn a_use_is_written_with_the_addresses_it_came_from_the_last_first() {
     let place = place_with_tokens().await;
     let ops = place.ops().await;
     let gate = open(&ops, SOON).await;
-    assert!(never(&last_use(&ops, "user1").await));
+    assert_eq!(last_use(&ops, "user1").await, LastUse::Unknown);
     let begun = Moment::now();
     gate.admit(&drf("key1"), from(1)).await.unwrap();
     assert_eq!(addresses(&ops, "user1", |_| true).await, [from(1)]);
@@ -100,6 +100,41 @@ async fn a_use_is_written_with_the_addresses_it_came_from_the_last_first() {
         .map(|row| row.user.username.as_str())
         .collect();
     assert_eq!(used, ["user1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_watches_from_its_first_writing_and_anew_after_a_pause() {
+    let place = place_with_tokens().await;
+    let ops = place.ops().await;
+    let watched = async || -> String {
+        place
+            .one(
+                "SELECT concat_ws(' ', now() - uses_since < interval '1 minute', now() - uses_last < interval '1 minute') \
+                   FROM tokenward.installation",
+            )
+            .await
+    };
+    let gate = open(&ops, LATE).await;
+    gate.write_uses().await;
+    assert_eq!(watched().await, "", "nothing was used");
+    gate.admit(&drf("key1"), from(1)).await.unwrap();
+    gate.write_uses().await;
+    assert_eq!(watched().await, "t t");
+    for (last, since, address) in [("6 days", "f t", 2), ("8 days", "t t", 3)] {
+        place
+            .sql(&format!(
+                "UPDATE tokenward.installation SET uses_since = now() - interval '200 days', \
+                        uses_last = now() - interval '{last}'"
+            ))
+            .await;
+        assert_eq!(never(&last_use(&ops, "user2").await), last == "6 days");
+        // What is known of a use stays known.
+        assert!(last_use(&ops, "user1").await.at().is_some());
+        gate.admit(&drf("key1"), from(address)).await.unwrap();
+        gate.write_uses().await;
+        assert_eq!(watched().await, since, "{last}");
+        assert!(never(&last_use(&ops, "user2").await));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,7 +251,7 @@ async fn a_key_in_its_grace_is_taken_and_its_use_is_not_the_new_keys() {
         assert!(begun.elapsed() < DEADLINE, "never from memory");
     }
     gate.write_uses().await;
-    assert!(never(&last_use(&ops, "user1").await));
+    assert_eq!(last_use(&ops, "user1").await, LastUse::Unknown);
     assert_eq!(count(&place).await, 0);
 }
 
@@ -278,7 +313,7 @@ async fn without_our_schema_nothing_is_noted_until_it_is_there() {
     assert_eq!(last_use(&ops, "user1").await, LastUse::Unknown);
     let ops = place.ops().await;
     let begun = Instant::now();
-    while never(&last_use(&ops, "user2").await) {
+    while last_use(&ops, "user2").await.is_unknown() {
         gate.admit(&drf("key2"), from(2)).await.unwrap();
         assert!(begun.elapsed() < DEADLINE, "never written");
         tokio::time::sleep(Duration::from_millis(5)).await;
