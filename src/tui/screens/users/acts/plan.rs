@@ -150,15 +150,12 @@ pub fn plan(change: Change, hit: &[&UserRow], left_out: usize, cx: &Cx) -> Confi
     }
 }
 
-/// `, 5 used in the last hour`; nothing where that is known of none.
+/// `, 5 used in the last hour`; nothing where that is known of none, for what Django served meanwhile nobody knows.
 fn in_use(rows: &[&UserRow], cx: &Cx) -> String {
-    let tokens = || rows.iter().filter_map(|row| row.token.as_ref());
-    if tokens().all(|token| token.last_use.is_unknown()) {
-        return String::new();
-    }
-    let used = tokens().filter(|token| token.last_use.is_within_hour(cx.clock.now));
+    let tokens = rows.iter().filter_map(|row| row.token.as_ref());
+    let used = tokens.filter(|token| token.last_use.is_within_hour(cx.clock.now));
     match used.count() {
-        0 => ", none used in the last hour".to_owned(),
+        0 => String::new(),
         many => format!(", {many} used in the last hour"),
     }
 }

@@ -261,18 +261,13 @@ fn who_changes_many_is_told_how_many_are_in_use_where_that_is_known() {
         }
         page(rows)
     };
-    for (last_use, said) in [
-        (
-            used(61, 1),
-            "7 users, 1 superuser, none used in the last hour",
-        ),
-        (LastUse::Unknown, "7 users, 1 superuser "),
-    ] {
+    // Of no use nobody knows: Django may have served them.
+    for last_use in [used(61, 1), LastUse::Unknown] {
         let effects = press(&mut model, "a");
         tell(&mut model, Slot::Gather, &effects, all_with(&last_use));
         press(&mut model, "D");
         let shown = screen(&model);
-        assert!(shown.contains(said), "{shown}");
+        assert!(shown.contains("7 users, 1 superuser "), "{shown}");
         press(&mut model, "Esc");
     }
 }
