@@ -253,9 +253,16 @@ async fn answer_from_memory(gate: &Gate, users: u64) {
     }
 }
 
-/// Answers from memory with the last use noted, against the same without, by turns and in this thread's time on the
-/// processor: whoever else is at work on the machine counts for neither.
+/// Answers from memory with the last use noted, of keys used from one address and of keys used by turns from two.
 async fn note_uses(gate: &Gate, users: u64) {
+    for (words, addresses) in [("with its use noted", 1), ("used from two addresses", 2)] {
+        note_uses_from(gate, users, words, addresses).await;
+    }
+}
+
+/// Against the same without, by turns and in this thread's time on the processor: whoever else is at work on the machine
+/// counts for neither.
+async fn note_uses_from(gate: &Gate, users: u64, words: &str, addresses: u8) {
     let keys: Vec<_> = (0..KEYS_IN_USE)
         .map(|at| presented(at.wrapping_mul(0x9e37_79b9_7f4a_7c15) % users))
         .collect();
@@ -263,11 +270,11 @@ async fn note_uses(gate: &Gate, users: u64) {
     for turn in 0..=TURNS {
         // Each goes first as often as the other.
         let (noted, bare) = if turn % 2 == 0 {
-            let noted = in_use(gate, &keys).await;
+            let noted = in_use(gate, &keys, addresses).await;
             (noted, asked_about(gate, &keys).await)
         } else {
             let bare = asked_about(gate, &keys).await;
-            (in_use(gate, &keys).await, bare)
+            (in_use(gate, &keys, addresses).await, bare)
         };
         // The first turn fetches what the others find at hand.
         if turn > 0 {
@@ -279,7 +286,10 @@ async fn note_uses(gate: &Gate, users: u64) {
     ratios.sort_unstable_by(f64::total_cmp);
     let each = |times| median(times).as_nanos() / u128::from(ROUNDS * KEYS_IN_USE);
     let (with, without) = (each(with), each(without));
-    println!("a known key with its use noted  {with} ns, without {without} ns");
+    println!(
+        "{:31} {with} ns, without {without} ns",
+        format!("a known key {words}")
+    );
     println!(
         "with / without                  {:.3}, {:.3} to {:.3} in half of the turns (must be at most 1.03)",
         ratios[TURNS / 2],
@@ -288,10 +298,11 @@ async fn note_uses(gate: &Gate, users: u64) {
     );
 }
 
-async fn in_use(gate: &Gate, keys: &[Presented]) -> Duration {
-    let address = IpAddr::from([10, 2, 0, 7]);
+async fn in_use(gate: &Gate, keys: &[Presented], addresses: u8) -> Duration {
+    let all = (0..addresses).map(|last| IpAddr::from([10, 2, 0, 7 + last]));
+    let all: Vec<IpAddr> = all.collect();
     let begun = busy();
-    for _ in 0..ROUNDS {
+    for (_, &address) in (0..ROUNDS).zip(all.iter().cycle()) {
         for key in keys {
             gate.admit(key, address).await.unwrap();
         }

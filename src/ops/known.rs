@@ -66,7 +66,7 @@ const NANOS_A_MINUTE: u64 = 60_000_000_000;
 /// What was found.
 pub(super) struct Hit {
     pub(super) entry: Entry,
-    /// In this minute it was not used yet, or last from another address.
+    /// In this minute it was not used yet from this address.
     pub(super) is_new_use: bool,
 }
 
@@ -173,11 +173,7 @@ impl Known {
             return None;
         }
         let entry = packed.unpack()?;
-        let is_new_use = from.is_some_and(|from| {
-            // Never zero, which stands for none.
-            let minute = clock / NANOS_A_MINUTE + 1;
-            packed.is_new_use(minute << 32 | u64::from(from))
-        });
+        let is_new_use = from.is_some_and(|from| packed.is_new_use(clock / NANOS_A_MINUTE, from));
         Some(Hit { entry, is_new_use })
     }
 

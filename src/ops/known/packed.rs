@@ -3,7 +3,7 @@
 //!
 //! Stamp and end as 8 bytes each, then the id behind its kind, when the token was made, its own end if it has one, the
 //! switch, and the texts, each behind its length. Before them, in the same piece of memory, stands what was noted of the
-//! last use: a look at it costs no more than the look at the stamp.
+//! last uses: a look at it costs no more than the look at the stamp.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -83,15 +83,18 @@ impl Packed {
         Reader(&self.0.slice).header()
     }
 
-    /// Whether this use differs from the last one that was noted; notes it. Of two that come at the same moment each may be
-    /// taken for new: whoever writes them down knows both.
-    pub(super) fn is_new_use(&self, mark: u64) -> bool {
-        let last = &self.0.header.header;
-        let is_new = last.load(Relaxed) != mark;
-        if is_new {
-            last.store(mark, Relaxed);
-        }
-        is_new
+    /// Whether this use is the first in its minute from an address with the bits of this one; notes it. However many
+    /// addresses use a key by turns, each costs a note but once a minute.
+    pub(super) fn is_new_use(&self, minute: u64, from: u32) -> bool {
+        let uses = &self.0.header.header;
+        let bits = bits_of(minute, from);
+        let with = |before: u64| {
+            let is_same = before >> PLACES == minute & (u64::MAX >> PLACES);
+            let before = if is_same { before } else { minute << PLACES };
+            (before | bits != before).then_some(before | bits)
+        };
+        // Most are none, and a look is all that they cost.
+        with(uses.load(Relaxed)).is_some() && uses.fetch_update(Relaxed, Relaxed, with).is_ok()
     }
 
     /// The entry as it was; `None` for bytes that [`Packed::of`] did not write.
@@ -123,6 +126,20 @@ impl Packed {
             expiry,
         })
     }
+}
+
+/// Of what is noted of uses so many bits stand for addresses, those above them for the minute; the same number comes again
+/// after six weeks.
+const PLACES: u32 = 48;
+
+/// The bits of an address in this minute, two as a rule. Of two addresses one in about 600 has both in common with the
+/// other and is not noted then, and the next minute it has others.
+const fn bits_of(minute: u64, from: u32) -> u64 {
+    // Multiplied, folded and multiplied (as wyhash and others do), so that each bit of both counts in the upper ones.
+    let mixed = (minute << 32 ^ from as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let places = PLACES as u64;
+    1 << ((mixed >> 48) * places >> 16) | 1 << ((mixed >> 32 & 0xffff) * places >> 16)
 }
 
 /// One byte where there is none, which most have.
@@ -201,6 +218,30 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_that_use_a_key_by_turns_are_each_new_once_a_minute() {
+        let uses = Packed(ThinArc::from_header_and_slice(AtomicU64::new(0), &[]));
+        let (mut first, mut second) = (0, 0);
+        for minute in 1..=1_000 {
+            first += u32::from(uses.is_new_use(minute, 7));
+            second += u32::from(uses.is_new_use(minute, 8));
+            for _ in 0..3 {
+                assert!(!uses.is_new_use(minute, 7) && !uses.is_new_use(minute, 8));
+            }
+        }
+        assert_eq!(first, 1_000);
+        assert!((990..=1_000).contains(&second), "{second}");
+    }
+
+    #[test]
+    fn no_two_addresses_are_taken_for_one_for_long() {
+        let alike = |other| (1..=10).all(|minute| bits_of(minute, 7) == bits_of(minute, other));
+        assert!(!(8..10_000).any(alike));
+        let alike = (8..100_000).filter(|other| bits_of(1, 7) == bits_of(1, *other));
+        let many = alike.count();
+        assert!((40..400).contains(&many), "{many}");
+    }
 
     #[test]
     fn what_is_unpacked_is_what_was_packed() {

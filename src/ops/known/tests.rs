@@ -249,9 +249,12 @@ fn a_use_is_new_once_a_minute_and_address_and_anew_after_a_change() {
     loop {
         let begun = minute();
         known.remember(mark("a"), &found(1, known.stamp()));
-        let seen = [7, 7, 8, 8, 7].map(|from| is_new("a", from));
+        // Of many others one may be taken for another in this minute.
+        let turns = |()| (7..17).map(|from| is_new("a", from)).collect::<Vec<_>>();
+        let [first, second] = [(); 2].map(turns);
         if minute() == begun {
-            assert_eq!(seen, [true, false, true, false, true]);
+            assert!(first[0] && first[1..].contains(&true), "{first:?}");
+            assert_eq!(second, [false; 10]);
             break;
         }
     }
