@@ -11,7 +11,7 @@ use crate::db::{leaks, retired_keys};
 use crate::domain::audit::Verb;
 use crate::domain::moment::Moment;
 use crate::domain::retired::{KeyDigest, Kind as KeyKind, Salt, Told};
-use crate::domain::scan::Kind;
+use crate::domain::scan::{Kind, Shape};
 use crate::domain::token::Fingerprint;
 use crate::ops::{Error, Ops};
 use crate::text;
@@ -207,6 +207,33 @@ impl Case {
     }
 }
 
+impl Case {
+    /// What is not known now for want of the key alone, `kept` has as it was known `before`, besides what was done about it
+    /// and who was told.
+    fn put_back(&self, before: Kept, kept: &mut Kept) {
+        let lacking = self.findings.iter().filter(|finding| {
+            matches!(finding.verdict, Verdict::Partial(_)) && finding.sighting.shape == Shape::Whole
+        });
+        let lacking = lacking.filter_map(|finding| Some(finding.kept?.to_string()));
+        let lacking: HashSet<String> = lacking.collect();
+        let known = before.keys.into_iter();
+        let mut known: HashMap<String, KeptKey> = known
+            .filter(|key| lacking.contains(&key.digest))
+            .map(|key| (key.digest.clone(), key))
+            .collect();
+        for key in &mut kept.keys {
+            if let Some(before) = known.remove(&key.digest) {
+                let (done, told) = (key.done.take(), key.told.take());
+                *key = KeptKey {
+                    done,
+                    told,
+                    ..before
+                };
+            }
+        }
+    }
+}
+
 /// The file of each line, where any has one.
 fn files_of(lines: &[Line]) -> Vec<String> {
     if lines.iter().all(|line| line.file.is_none()) {
@@ -337,10 +364,15 @@ impl Ops {
         let saved = blocking(move || {
             let salt = folder.salt()?;
             folder.alone(|| {
-                if let Some(before) = folder.read_if_written(kept_case.number)? {
-                    kept_case.take_over(&before, &salt);
+                let before = folder.read_if_written(kept_case.number)?;
+                if let Some(before) = &before {
+                    kept_case.take_over(before, &salt);
                 }
-                folder.write(&kept_case.kept(&salt, &database, Moment::now()))
+                let mut kept = kept_case.kept(&salt, &database, Moment::now());
+                if let Some(before) = before {
+                    kept_case.put_back(before, &mut kept);
+                }
+                folder.write(&kept)
             })?;
             Ok(kept_case)
         });

@@ -1,6 +1,7 @@
 //! A case that is opened by its number: it has no key, and still tells what each is worth now.
 
 use tokenward::domain::moment::Moment;
+use tokenward::domain::token::KnoxKey;
 use tokenward::ops::leak::{Deed, Format, Reading, Saved};
 use tokenward::ops::{Error, Mode, Ops};
 
@@ -121,6 +122,41 @@ async fn it_says_what_its_keys_are_worth_now_and_changes_only_what_lives() {
             report.contains(&key[..8]) && !report.contains(&key[..9]),
             "{report}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_known_of_a_knox_key_is_kept_though_the_key_is_not_there() {
+    let place = with_users(1).await;
+    let knox = KnoxKey::make("").unwrap();
+    place
+        .sql(&format!(
+            "UPDATE auth_user SET is_superuser = true; \
+             INSERT INTO knox_authtoken (digest, token_key, created, expiry, user_id) \
+             VALUES ('{}', '{}', now(), NULL, 1)",
+            knox.digest(),
+            knox.token_key(),
+        ))
+        .await;
+    let ops = place.ops().await;
+    let findings = ops.judge(vec![candidate(7, knox.expose())]).await.unwrap();
+    assert_eq!(words(&findings), ["LIVE"]);
+    let mut case = ops.open_case(findings, "app.log".to_owned()).await.unwrap();
+    ops.save_case(&mut case).await.unwrap();
+    // Twice, for what is read is what was written.
+    for _ in 0..2 {
+        let mut case = opened(&ops, 1).await.unwrap();
+        assert_eq!(words(&case.findings), ["PARTIAL"], "nobody can tell now");
+        let told = [case.findings[0].key.fingerprint];
+        ops.note_told(&mut case, &told).await.unwrap();
+        let kept = ops.kept_case(1).await.unwrap();
+        let [key] = kept.keys.as_slice() else {
+            panic!("{:?}", kept.keys);
+        };
+        assert_eq!((key.verdict.as_str(), key.kind.as_str()), ("LIVE", "knox"));
+        assert!(key.reach.as_ref().unwrap().starts_with("SUPERUSER"));
+        assert!(key.made.is_some() && key.username.is_some());
+        assert!(key.told.is_some(), "who was told is news");
     }
 }
 
