@@ -122,6 +122,7 @@ pub fn started(
         Ok(address) => {
             cx.say(Tone::Good, format!("Listening on {}.", address.url));
             state.calls.clear();
+            state.callers.clear();
             state.dropped = 0;
             state.figures = Figures::default();
             state.phase = Phase::Up(Up {

@@ -410,4 +410,22 @@ fn who_still_calls_is_listed_once_somebody_does() {
     hear(&mut model, ticket, calls());
     press(&mut model, "w");
     assert!(screen(&model).contains("10.2.0.44"));
+    // Another run knows nothing of them.
+    press(&mut model, "Esc S y");
+    stopped(&mut model, ticket);
+    let (ticket, _) = order(&press(&mut model, "S y"));
+    let outcome = Ok(Address {
+        url: URL.to_owned(),
+        port: 8_000,
+    });
+    send(
+        &mut model,
+        Top::Listener(Message::Started { ticket, outcome }),
+    );
+    assert_eq!(press(&mut model, "w"), []);
+    let shown = screen(&model);
+    assert!(
+        !shown.contains("10.2.0.44") && !shown.contains("still calls"),
+        "{shown}"
+    );
 }
