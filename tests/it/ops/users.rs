@@ -183,3 +183,18 @@ async fn users_are_found_by_their_exact_name() {
         Error::NotFound("the user with id 1 is gone".to_owned())
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_shown_though_our_schema_was_dropped_meanwhile() {
+    let place = with_users(1).await;
+    place
+        .sql("INSERT INTO authtoken_token SELECT 'key1', now(), id FROM auth_user")
+        .await;
+    let ops = place.ops().await;
+    assert!(ops.takes_grace());
+    let id = aim(&ops, "user1").await.id;
+    place.sql("DROP SCHEMA tokenward CASCADE").await;
+    let detail = ops.user_detail(id).await.unwrap();
+    assert_eq!(detail.row.user.username, "user1");
+    assert!(detail.graces.is_empty() && detail.row.token.unwrap().last_use.is_unknown());
+}
