@@ -151,10 +151,11 @@ fn array(last: &Use) -> String {
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn sweep(conn: &mut Conn, kind: Kind, most: u32) -> Result<usize, Error> {
+pub async fn sweep(conn: &mut Conn, site: &Site, kind: Kind, most: u32) -> Result<usize, Error> {
+    // By the tokens' own types, whose indexes find them.
     let token = match kind {
-        Kind::Drf => "authtoken_token t WHERE t.user_id::text = o.id",
-        Kind::Knox => "knox_authtoken t WHERE t.digest = o.id",
+        Kind::Drf => format!("authtoken_token t WHERE t.user_id = o.id::{}", site.id_type),
+        Kind::Knox => "knox_authtoken t WHERE t.digest = o.id".to_owned(),
     };
     // Whoever else does the same at this moment is not waited for: Diesel deletes nothing by a limit.
     let statement = format!(

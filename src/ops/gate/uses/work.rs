@@ -147,7 +147,7 @@ impl Ops {
             for _ in 0..SWEEPS {
                 let mut conn = self.db().conn().await?;
                 let stop = Stop::of(&conn);
-                let work = uses::sweep(&mut conn, kind, SWEPT);
+                let work = uses::sweep(&mut conn, self.db().site(), kind, SWEPT);
                 if self.db().obey(&self.cancel, stop, work).await? < SWEPT as usize {
                     break;
                 }

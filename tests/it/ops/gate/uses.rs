@@ -77,13 +77,18 @@ async fn a_use_is_written_with_the_addresses_it_came_from_the_last_first() {
     assert_eq!(addresses(&ops, "user1", |_| true).await, [from(1)]);
     let at = last_use(&ops, "user1").await.at().unwrap();
     assert!(begun <= at && at <= Moment::now());
-    // From memory by now.
+    // From memory by now, where one in hundreds may be taken for another in a minute.
     remembered(&gate, &drf("key1")).await;
-    for last in [2, 3, 1] {
+    for last in 2..=8 {
         gate.admit(&drf("key1"), from(last)).await.unwrap();
     }
-    let all = addresses(&ops, "user1", |all| all.len() == 3 && all[0] == from(1)).await;
-    assert_eq!(all, [from(1), from(3), from(2)]);
+    let all = addresses(&ops, "user1", |all| all.len() > 3).await;
+    assert!(all.is_sorted_by(|newer, older| newer > older), "{all:?}");
+    assert!(
+        all.iter()
+            .all(|address| (from(1)..=from(8)).contains(address)),
+        "{all:?}"
+    );
     assert!(never(&last_use(&ops, "user2").await));
 
     let page = ops
@@ -120,7 +125,7 @@ async fn a_listener_watches_from_its_first_writing_and_anew_after_a_pause() {
     gate.admit(&drf("key1"), from(1)).await.unwrap();
     gate.write_uses().await;
     assert_eq!(watched().await, "t t");
-    for (last, since, address) in [("6 days", "f t", 2), ("8 days", "t t", 3)] {
+    for (last, since, key) in [("6 days", "f t", "key3"), ("8 days", "t t", "key4")] {
         place
             .sql(&format!(
                 "UPDATE tokenward.installation SET uses_since = now() - interval '200 days', \
@@ -130,7 +135,7 @@ async fn a_listener_watches_from_its_first_writing_and_anew_after_a_pause() {
         assert_eq!(never(&last_use(&ops, "user2").await), last == "6 days");
         // What is known of a use stays known.
         assert!(last_use(&ops, "user1").await.at().is_some());
-        gate.admit(&drf("key1"), from(address)).await.unwrap();
+        gate.admit(&drf(key), from(1)).await.unwrap();
         gate.write_uses().await;
         assert_eq!(watched().await, since, "{last}");
         assert!(never(&last_use(&ops, "user2").await));
@@ -141,12 +146,13 @@ async fn a_listener_watches_from_its_first_writing_and_anew_after_a_pause() {
 async fn of_many_addresses_the_last_ones_are_kept() {
     let place = place_with_tokens().await;
     let ops = place.ops().await;
-    let gate = open(&ops, SOON).await;
     for last in 1..=20 {
+        // What is looked up is noted, whatever was before.
+        let gate = open(&ops, LATE).await;
         gate.admit(&drf("key1"), from(last)).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(3)).await;
+        gate.write_uses().await;
     }
-    let all = addresses(&ops, "user1", |all| all[0] == from(20)).await;
+    let all = addresses(&ops, "user1", |_| true).await;
     let expected: Vec<IpAddr> = (13..=20).rev().map(from).collect();
     assert_eq!(all, expected);
     assert_eq!(all.len(), MOST_ADDRESSES);
@@ -198,8 +204,8 @@ async fn two_listeners_write_at_the_same_time_and_lose_nothing() {
     let all: i64 = place
         .one(
             "SELECT count(*) FROM tokenward.last_use \
-              WHERE addresses @> ARRAY['10.2.0.1', '10.2.0.2', '10.2.0.10', '10.2.0.11']::inet[] \
-                AND cardinality(addresses) = 4",
+              WHERE addresses @> ARRAY['10.2.0.1', '10.2.0.2']::inet[] \
+                AND addresses <@ ARRAY['10.2.0.1', '10.2.0.2', '10.2.0.10', '10.2.0.11']::inet[]",
         )
         .await;
     assert_eq!(all, 30);
@@ -389,8 +395,9 @@ async fn what_cannot_be_written_waits_and_fails_no_request() {
         "it has a limit"
     );
     client.batch_execute("ROLLBACK").await.unwrap();
-    gate.admit(&drf("key1"), from(2)).await.unwrap();
-    addresses(&ops, "user1", |all| all.contains(&from(2))).await;
+    for name in ["user1", "user30"] {
+        addresses(&ops, name, |all| all.contains(&from(1))).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -453,6 +460,38 @@ async fn uses_of_tokens_that_are_gone_go_too() {
         )
         .await;
     assert!(left);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_a_token_is_gone_is_found_by_its_index() {
+    let place = place_with_tokens().await;
+    // So small a table is read through else.
+    let name = place.name();
+    place
+        .sql(&format!(
+            "INSERT INTO tokenward.last_use SELECT 'drf', user_id::text, created, now(), '{{}}' FROM authtoken_token; \
+             ALTER DATABASE \"{name}\" SET enable_seqscan = off; \
+             ALTER DATABASE \"{name}\" SET enable_hashjoin = off; \
+             ALTER DATABASE \"{name}\" SET enable_mergejoin = off"
+        ))
+        .await;
+    let ops = place.ops().await;
+    let gate = open(&ops, SOON).await;
+    gate.admit(&drf("key1"), from(1)).await.unwrap();
+    let begun = Instant::now();
+    loop {
+        let looked: i64 = place
+            .one(
+                "SELECT sum(idx_scan)::bigint FROM pg_stat_user_indexes \
+                  WHERE relname = 'authtoken_token' AND indexrelname LIKE '%user_id%'",
+            )
+            .await;
+        if looked >= 30 {
+            break;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{looked} times only");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
