@@ -1,6 +1,7 @@
 //! Whom a key of either kind belongs to, whatever type the ids have, and when it has expired.
 
 use super::*;
+use crate::ops::my_people;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_two_kinds_of_key_and_what_is_told_of_their_holders() {
@@ -110,10 +111,7 @@ async fn the_whole_job(key: &str) {
         ))
         .await;
     place.sql(&knox_table(key)).await;
-    let users = UserTable {
-        table: "My People".to_owned(),
-        username: "E mail".to_owned(),
-    };
+    let users = my_people();
     let ops = place
         .open(&place.url(), Settings::default(), &users)
         .await
