@@ -134,12 +134,12 @@ const PLACES: u32 = 48;
 
 /// The bits of an address in this minute, two as a rule. Of two addresses one in about 600 has both in common with the
 /// other and is not noted then, and the next minute it has others.
-const fn bits_of(minute: u64, from: u32) -> u64 {
+fn bits_of(minute: u64, from: u32) -> u64 {
     // Multiplied, folded and multiplied (as wyhash and others do), so that each bit of both counts in the upper ones.
-    let mixed = (minute << 32 ^ from as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (minute << 32 ^ u64::from(from)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    let places = PLACES as u64;
-    1 << ((mixed >> 48) * places >> 16) | 1 << ((mixed >> 32 & 0xffff) * places >> 16)
+    let bit = |part: u64| 1 << (((part & 0xffff) * u64::from(PLACES)) >> 16);
+    bit(mixed >> 48) | bit(mixed >> 32)
 }
 
 /// One byte where there is none, which most have.
