@@ -13,6 +13,7 @@ use super::{Conn, Error};
 use crate::domain::audit::chain::{Hash, Line};
 use crate::domain::audit::{Actor, Entry, Verb};
 use crate::domain::moment::Moment;
+use crate::domain::user::UserId;
 
 /// Who makes a change and why, for the triggers.
 #[derive(Clone, Debug)]
@@ -47,6 +48,18 @@ pub async fn set_context(conn: &mut Conn, context: &Context<'_>) -> Result<bool,
     .get_result(conn)
     .await?;
     Ok(row.is_there)
+}
+
+/// Tells the triggers whose keys one line is about that names no key: his name may change meanwhile, his id does not.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn set_owner(conn: &mut Conn, owner: UserId) -> Result<(), Error> {
+    diesel::sql_query("SELECT set_config('tokenward.owner', $1, true)")
+        .bind::<Text, _>(owner.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 #[derive(QueryableByName)]

@@ -130,6 +130,7 @@ impl Ops {
     pub async fn knox_logout_all(&self, user: UserId) -> Result<(), Error> {
         self.allow_knox(Some(KnoxChange::Delete))?;
         let mut work = self.begin(Mode::Apply, Verb::Logoutall).await?;
+        self.tell_owner(&mut work, user).await?;
         let deleted = knox_tokens::delete_all(work.conn(), user).await;
         if self.db().explain(deleted).await? == 0 {
             return work.cancel().await;

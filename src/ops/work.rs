@@ -12,6 +12,7 @@ use crate::db::{self, Conn, Tx};
 use crate::domain::audit::{Entry, Verb};
 use crate::domain::moment::Moment;
 use crate::domain::token::KeyStart;
+use crate::domain::user::UserId;
 use crate::text;
 
 /// Where the lines of a change go.
@@ -158,6 +159,14 @@ impl Ops {
     pub(super) async fn tell_of(&self, work: &mut Work, verb: Verb) -> Result<(), db::Error> {
         if matches!(work.book, Book::Shared) {
             table::set_context(work.conn(), &self.context(verb.name())).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the triggers that the line of this change is about all keys of `owner`.
+    pub(super) async fn tell_owner(&self, work: &mut Work, owner: UserId) -> Result<(), db::Error> {
+        if matches!(work.book, Book::Shared) {
+            table::set_owner(work.conn(), owner).await?;
         }
         Ok(())
     }

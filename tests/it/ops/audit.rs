@@ -1,5 +1,7 @@
 //! The audit in our schema: who may write it, what holds its lines together, and how each harm done to it is found.
 
+mod accounts;
+
 use tokenward::domain::audit::chain::{Checked, Hash};
 use tokenward::ops::{AuditQuery, Mode, Ops, Purpose};
 
