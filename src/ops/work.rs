@@ -103,7 +103,7 @@ impl Ops {
     /// # Errors
     /// When the audit cannot be written, or the database is away.
     pub(super) async fn begin(&self, mode: Mode, verb: Verb) -> Result<Work, Error> {
-        if mode == Mode::Apply && !self.writes_shared() {
+        if mode == Mode::Apply {
             self.settle_audit().await;
         }
         let local = || match mode {
@@ -255,6 +255,7 @@ impl Ops {
     ) -> Result<Result<Pending, Unwritten>, Error> {
         let mark = Mark {
             server: table::find_server(conn).await?,
+            reached: self.db().pool().servers(),
             transaction: leaks::transaction_id(conn).await?.as_str().to_owned(),
         };
         let (audit, lines) = (self.inner.audit.clone(), lines.to_vec());
