@@ -97,8 +97,7 @@ impl Ops {
         let start = key.start();
         self.finish(work, &account.username, Some(&start)).await?;
         let whom = (account.username.as_str(), account.id);
-        self.run_knox_hook(Verb::Login, whom, Some(start), Some(&key))
-            .await;
+        self.run_knox_hook(Verb::Login, whom, Some(start), Some(&key));
         Ok(KnoxIssued { key, expiry })
     }
 
@@ -118,8 +117,7 @@ impl Ops {
         let done = self.finish(work, &name, Some(&start)).await;
         self.forget(user);
         done?;
-        self.run_knox_hook(Verb::Logout, (&name, user), Some(start), None)
-            .await;
+        self.run_knox_hook(Verb::Logout, (&name, user), Some(start), None);
         Ok(())
     }
 
@@ -139,8 +137,7 @@ impl Ops {
         let done = self.finish(work, &name, None).await;
         self.forget(user);
         done?;
-        self.run_knox_hook(Verb::Logoutall, (&name, user), None, None)
-            .await;
+        self.run_knox_hook(Verb::Logoutall, (&name, user), None, None);
         Ok(())
     }
 
