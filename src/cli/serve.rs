@@ -38,7 +38,7 @@ struct Told {
     hangup: Signal,
 }
 
-/// So long a stop waits for hooks, after the answers: with the default drain_time it ends before the 20 s that the unit
+/// So long a stop waits for hooks, after the answers: with the default `drain_time` it ends before the 20 s that the unit
 /// gives it, and what is cut off is written down.
 const HOOKS: Duration = Duration::from_secs(4);
 

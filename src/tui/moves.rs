@@ -29,6 +29,25 @@ pub enum Step {
     Right,
 }
 
+impl Step {
+    /// The row it leads to from the row `at` where so many are seen; it may lie beyond the last one there is.
+    #[must_use]
+    pub fn row_from(self, at: usize, seen: usize) -> usize {
+        let page = seen.max(1);
+        match self {
+            Self::Down => at + 1,
+            Self::Up => at.saturating_sub(1),
+            Self::HalfDown => at + (page / 2).max(1),
+            Self::HalfUp => at.saturating_sub((page / 2).max(1)),
+            Self::PageDown => at + page,
+            Self::PageUp => at.saturating_sub(page),
+            Self::First => 0,
+            Self::Last => usize::MAX,
+            Self::Left | Self::Right => at,
+        }
+    }
+}
+
 /// Their table.
 pub const KEYS: &[Binding<(), Step>] = &[
     Binding::looks(

@@ -20,16 +20,9 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 
 #[test]
 fn no_arrow_points_the_wrong_way() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    for file in rust_files(&source) {
-        let path = file
-            .strip_prefix(&source)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
+    for (path, text) in sources() {
         let layer = path.split(['/', '.']).next().unwrap();
         if matches!(layer, "main" | "lib") {
             continue;
@@ -41,7 +34,7 @@ fn no_arrow_points_the_wrong_way() {
             .unwrap_or_else(|| {
                 panic!("{path} is in no layer; say in tests/it/layers.rs what it may use")
             });
-        for used in named_layers(&std::fs::read_to_string(&file).unwrap()) {
+        for used in named_layers(&text) {
             // The runner holds the listener; screens only know what it tells.
             let held = path.starts_with("tui/runner") && used == "http";
             if used != layer && !allowed.contains(&used.as_str()) && !held {
@@ -55,15 +48,7 @@ fn no_arrow_points_the_wrong_way() {
 
 #[test]
 fn only_db_speaks_diesel() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for file in rust_files(&source) {
-        let path = file
-            .strip_prefix(&source)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
-        let text = std::fs::read_to_string(&file).unwrap();
+    for (path, text) in sources() {
         let speaks = code_lines(&text).any(|line| line.contains("diesel"));
         assert!(!speaks || path.starts_with("db"), "{path} names Diesel");
     }
@@ -100,6 +85,15 @@ fn first_name(path: &str) -> String {
 fn code_lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
+}
+
+/// Every source file: its path below `src`, and its text.
+fn sources() -> impl Iterator<Item = (String, String)> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    rust_files(&source).into_iter().map(move |file| {
+        let path = file.strip_prefix(&source).unwrap().to_str().unwrap();
+        (path.to_owned(), std::fs::read_to_string(&file).unwrap())
+    })
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

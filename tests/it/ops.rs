@@ -24,6 +24,7 @@ mod verify;
 
 use std::time::Duration;
 
+use tokenward::db::compat::UserTable;
 use tokenward::domain::user::Username;
 use tokenward::ops::{Aim, Ops};
 
@@ -47,6 +48,14 @@ fn users(from: u32, to: u32) -> String {
          SELECT 'user' || i, '', '', '', '!', false, false, true, '2024-01-01' \
            FROM generate_series({from}, {to}) AS i ORDER BY i"
     )
+}
+
+/// A site's own table of users, with names that must be quoted.
+fn my_people() -> UserTable {
+    UserTable {
+        table: "My People".to_owned(),
+        username: "E mail".to_owned(),
+    }
 }
 
 /// What gives the users of this condition a token, of a key that their id decides.

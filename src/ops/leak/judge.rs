@@ -11,7 +11,7 @@ use crate::domain::moment::Moment;
 use crate::domain::retired::Retired;
 use crate::domain::scan::{Candidate, Kind, Shape};
 use crate::domain::token::{CoveredKey, DrfKey, Fingerprint, KeyStart, KnoxDigest, KnoxKey};
-use crate::domain::user::UserId;
+use crate::domain::user::{User, UserId};
 use crate::ops::{Error, Ops};
 
 /// So many keys are asked about at a time.
@@ -110,12 +110,11 @@ impl Judging {
 }
 
 impl Ops {
-    /// Those whose keys these were: their names may be others by now, and who is to be told has an address.
-    pub(super) async fn add_past_owners(&self, findings: &mut [Finding]) -> Result<(), Error> {
-        // An id of another type is one of another user table than today's.
-        let id_type = &self.db().site().id_type;
-        let past_owner = |finding: &Finding| past_owner(finding)?.of_type(id_type);
-        let mut ids: Vec<UserId> = findings.iter().filter_map(past_owner).collect();
+    /// The users with these ids, as far as they are still there.
+    pub(super) async fn users_by_id(
+        &self,
+        mut ids: Vec<UserId>,
+    ) -> Result<HashMap<UserId, User>, Error> {
         ids.sort_unstable();
         ids.dedup();
         let mut known = HashMap::with_capacity(ids.len());
@@ -126,6 +125,16 @@ impl Ops {
             let found = self.db().obey(&self.cancel, stop, work).await?;
             known.extend(found.into_iter().map(|user| (user.id, user)));
         }
+        Ok(known)
+    }
+
+    /// Those whose keys these were: their names may be others by now, and who is to be told has an address.
+    pub(super) async fn add_past_owners(&self, findings: &mut [Finding]) -> Result<(), Error> {
+        // An id of another type is one of another user table than today's.
+        let id_type = &self.db().site().id_type;
+        let past_owner = |finding: &Finding| past_owner(finding)?.of_type(id_type);
+        let ids = findings.iter().filter_map(past_owner).collect();
+        let known = self.users_by_id(ids).await?;
         for finding in findings {
             if let Some(id) = past_owner(finding) {
                 finding.owner = known.get(&id).cloned();

@@ -162,17 +162,9 @@ impl Ops {
             .iter()
             .zip(ids)
             .filter(|(finding, _)| finding.owner.is_none());
-        let mut lacking: Vec<UserId> = lacking.filter_map(|(_, id)| *id).collect();
-        lacking.sort_unstable();
-        lacking.dedup();
-        let mut known: HashMap<UserId, User> = HashMap::with_capacity(lacking.len());
-        for batch in lacking.chunks(BATCH) {
-            let mut conn = self.db().conn().await?;
-            let stop = Stop::of(&conn);
-            let work = users::load_by_ids(&mut conn, self.db().site(), batch);
-            let found = self.db().obey(&self.cancel, stop, work).await?;
-            known.extend(found.into_iter().map(|user| (user.id, user)));
-        }
+        let known = self
+            .users_by_id(lacking.filter_map(|(_, id)| *id).collect())
+            .await?;
         for (finding, id) in findings.iter_mut().zip(ids) {
             if finding.owner.is_none() {
                 finding.owner = id.and_then(|id| known.get(&id).cloned());

@@ -135,26 +135,18 @@ impl Browse {
 
     /// Moves.
     pub fn step(&mut self, step: Step, extent: Extent) {
-        let page = extent.seen.max(1);
-        let at = self.cursor;
-        self.cursor = match step {
-            Step::Left => {
-                self.skip = self.skip.saturating_sub(1);
-                at
-            }
-            Step::Right => {
-                self.skip = (self.skip + 1).min(extent.columns.saturating_sub(1));
-                at
-            }
-            Step::Down => at + 1,
-            Step::Up => at.saturating_sub(1),
-            Step::HalfDown => at + (page / 2).max(1),
-            Step::HalfUp => at.saturating_sub((page / 2).max(1)),
-            Step::PageDown => at + page,
-            Step::PageUp => at.saturating_sub(page),
-            Step::First => 0,
-            Step::Last => usize::MAX,
-        };
+        match step {
+            Step::Left => self.skip = self.skip.saturating_sub(1),
+            Step::Right => self.skip = (self.skip + 1).min(extent.columns.saturating_sub(1)),
+            Step::Down
+            | Step::Up
+            | Step::First
+            | Step::Last
+            | Step::HalfDown
+            | Step::HalfUp
+            | Step::PageDown
+            | Step::PageUp => self.cursor = step.row_from(self.cursor, extent.seen),
+        }
         self.keep_in_sight(extent);
     }
 

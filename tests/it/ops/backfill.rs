@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokenward::domain::filter::Filter;
 use tokenward::domain::token::KeyFormat;
 use tokenward::ops::{Audience, BackfillPlan, BackfillReport, Error, Mode, Ops, control};
+use tokio_postgres::Client;
 
 use super::{SOMEBODY_WAITS, audit_lines, tokens_where, wait_until, with_users};
 use crate::support::place::Place;
@@ -21,6 +22,16 @@ CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER gate BEFORE INSERT ON authtoken_token FOR EACH STATEMENT EXECUTE FUNCTION gate()";
+
+/// A connection that holds the gate's lock.
+async fn hold_gate(place: &Place) -> Client {
+    let holder = place.client().await;
+    holder
+        .batch_execute("SELECT pg_advisory_lock(1)")
+        .await
+        .unwrap();
+    holder
+}
 
 fn plan(audience: Audience, filter: &str) -> BackfillPlan {
     BackfillPlan {
@@ -129,11 +140,7 @@ async fn a_token_that_others_make_meanwhile_stays() {
     let place = with_users(6_000).await;
     place.sql(GATE).await;
     let ops = place.ops().await;
-    let holder = place.client().await;
-    holder
-        .batch_execute("SELECT pg_advisory_lock(1)")
-        .await
-        .unwrap();
+    let holder = hold_gate(&place).await;
     let backfill =
         tokio::spawn(async move { run(&ops, &BackfillPlan::default(), Mode::Apply).await });
     wait_until(&place, SOMEBODY_WAITS).await;
@@ -163,11 +170,7 @@ async fn a_user_deleted_meanwhile_is_left_out() {
     let place = with_users(6_000).await;
     place.sql(GATE).await;
     let ops = place.ops().await;
-    let holder = place.client().await;
-    holder
-        .batch_execute("SELECT pg_advisory_lock(1)")
-        .await
-        .unwrap();
+    let holder = hold_gate(&place).await;
     let backfill =
         tokio::spawn(async move { run(&ops, &BackfillPlan::default(), Mode::Apply).await });
     wait_until(&place, SOMEBODY_WAITS).await;
@@ -219,11 +222,7 @@ async fn cancelled_in_the_middle_it_keeps_what_is_done_and_goes_on_next_time() {
     let place = with_users(17_000).await;
     place.sql(GATE).await;
     let ops = place.ops().await;
-    let holder = place.client().await;
-    holder
-        .batch_execute("SELECT pg_advisory_lock(1)")
-        .await
-        .unwrap();
+    let holder = hold_gate(&place).await;
     let (control, handle) = control();
     let again = ops.clone();
     let backfill = tokio::spawn(async move {
@@ -319,11 +318,7 @@ async fn cut_off_in_the_middle_it_keeps_what_is_done_and_goes_on_next_time() {
     let place = with_users(17_000).await;
     place.sql(GATE).await;
     let ops = place.ops().await;
-    let holder = place.client().await;
-    holder
-        .batch_execute("SELECT pg_advisory_lock(1)")
-        .await
-        .unwrap();
+    let holder = hold_gate(&place).await;
     let again = ops.clone();
     let backfill =
         tokio::spawn(async move { run(&ops, &BackfillPlan::default(), Mode::Apply).await });

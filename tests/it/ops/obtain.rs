@@ -13,7 +13,7 @@ use tokenward::domain::token::Origin;
 use tokenward::domain::user::UserId;
 use tokenward::ops::{Error, Hashing, Mode, Obtained, Ops};
 
-use super::{SOMEBODY_WAITS, aim, audit_lines, tokens_where, wait_until, with_users};
+use super::{SOMEBODY_WAITS, aim, audit_lines, my_people, tokens_where, wait_until, with_users};
 use crate::support::place::{self, Place, pool};
 
 fn hashing_of(threads: usize, queue: usize) -> Hashing {
@@ -341,10 +341,7 @@ async fn the_sites_own(key: &str) {
             "INSERT INTO \"My People\" VALUES ({id}, 'Ann@x.test', '{encoded}')"
         ))
         .await;
-    let users = UserTable {
-        table: "My People".to_owned(),
-        username: "E mail".to_owned(),
-    };
+    let users = my_people();
     let ops = place
         .open(&place.url(), Settings::default(), &users)
         .await

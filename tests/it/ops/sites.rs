@@ -1,6 +1,5 @@
 //! Sites with a user table of their own: its name, its key's type, the column that names a user, what it lacks.
 
-use tokenward::db::compat::UserTable;
 use tokenward::db::connect::Settings;
 use tokenward::domain::filter::Filter;
 use tokenward::domain::page::{Direction, Sort, SortKey, Start};
@@ -8,7 +7,7 @@ use tokenward::domain::secret::Secret;
 use tokenward::domain::user::{NewUser, UserId, Username};
 use tokenward::ops::{Audience, BackfillPlan, Error, Mode, Ops, Reach, UsersQuery, control};
 
-use super::aim;
+use super::{aim, my_people};
 use crate::support::place::{self, Place};
 
 /// A table with a space and capital letters in its name, and nothing that Django's `AbstractBaseUser` does not have.
@@ -21,10 +20,7 @@ async fn bare_site(key: &str) -> (Place, Ops) {
                  user_id {key} NOT NULL UNIQUE REFERENCES \"My People\" DEFERRABLE INITIALLY DEFERRED)"
         ))
         .await;
-    let users = UserTable {
-        table: "My People".to_owned(),
-        username: "E mail".to_owned(),
-    };
+    let users = my_people();
     let ops = place.open(&place.url(), Settings::default(), &users).await;
     let insert = match key {
         "uuid" => "SELECT ('00000000-0000-4000-8000-0000000000' || lpad(i::text, 2, '0'))::uuid",
@@ -186,10 +182,7 @@ async fn a_site_with_switches_and_passwords_has_them_set() {
                                        ADD password varchar(128) NOT NULL DEFAULT '!'",
         )
         .await;
-    let users = UserTable {
-        table: "My People".to_owned(),
-        username: "E mail".to_owned(),
-    };
+    let users = my_people();
     let ops = place
         .open(&place.url(), Settings::default(), &users)
         .await

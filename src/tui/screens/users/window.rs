@@ -177,18 +177,7 @@ impl Window {
     /// Moves the cursor by what is known; `g` and `G` beyond what is known are the caller's to ask for.
     pub fn step(&mut self, step: Step, lines: usize) {
         let at = self.index().unwrap_or(self.place);
-        let page = lines.max(1);
-        let to = match step {
-            Step::Down => at + 1,
-            Step::Up => at.saturating_sub(1),
-            Step::HalfDown => at + (page / 2).max(1),
-            Step::HalfUp => at.saturating_sub((page / 2).max(1)),
-            Step::PageDown => at + page,
-            Step::PageUp => at.saturating_sub(page),
-            Step::First => 0,
-            Step::Last => self.rows.len(),
-            Step::Left | Step::Right => at,
-        };
+        let to = step.row_from(at, lines);
         self.put(to.min(self.rows.len().saturating_sub(1)));
         self.keep_in_sight(lines);
     }

@@ -4,8 +4,9 @@ use tokenward::db::Db;
 use tokenward::db::compat::UserTable;
 use tokenward::db::connect::Settings;
 use tokenward::db::leaks::{self, Fate};
-use tokenward::ops::leak::{Deed, MOST_LIVE};
-use tokenward::ops::{Error, Mode};
+use tokenward::ops::leak::{Case, Deed, MOST_LIVE, Response};
+use tokenward::ops::{Error, Mode, Ops};
+use tokio::task::JoinHandle;
 
 use super::{all_keys, case_of, judged, keys_of, leak_lines, words};
 use crate::ops::{SOMEBODY_WAITS, cut_who_waits, tokens_where, wait_until, with_users};
@@ -93,6 +94,12 @@ async fn slow_commit(place: &Place) -> tokio_postgres::Client {
     holder
 }
 
+/// Replaces the keys of `case` beside what the test does.
+fn responding(ops: &Ops, mut case: Case) -> JoinHandle<Result<Response, Error>> {
+    let ops = ops.clone();
+    tokio::spawn(async move { ops.respond(&mut case, Deed::Regenerate, Mode::Apply).await })
+}
+
 /// The connection is cut while COMMIT waits, before the server made it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_lost_is_looked_up() {
@@ -102,13 +109,7 @@ async fn an_answer_that_is_lost_is_looked_up() {
     let ops = place.ops().await;
     let before = all_keys(&place).await;
     let _holder = slow_commit(&place).await;
-    let mut case = case_of(&ops, &keys).await;
-    let working = ops.clone();
-    let deed = tokio::spawn(async move {
-        working
-            .respond(&mut case, Deed::Regenerate, Mode::Apply)
-            .await
-    });
+    let deed = responding(&ops, case_of(&ops, &keys).await);
     wait_until(&place, SOMEBODY_WAITS).await;
     cut_who_waits(&place).await;
     let error = deed.await.unwrap().unwrap_err();
@@ -176,13 +177,7 @@ async fn a_case_that_cannot_be_kept_after_the_change_is_told_beside_it() {
     let keys = keys_of(&place, [1]).await;
     let ops = place.ops().await;
     let holder = slow_commit(&place).await;
-    let mut case = case_of(&ops, &keys).await;
-    let working = ops.clone();
-    let deed = tokio::spawn(async move {
-        working
-            .respond(&mut case, Deed::Regenerate, Mode::Apply)
-            .await
-    });
+    let deed = responding(&ops, case_of(&ops, &keys).await);
     wait_until(&place, SOMEBODY_WAITS).await;
     let leaks = place.folder().join("state/leaks");
     std::fs::rename(&leaks, place.folder().join("state/away")).unwrap();
