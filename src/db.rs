@@ -90,6 +90,14 @@ impl Pool {
         }
     }
 
+    /// The hosts and ports that it leads to.
+    #[must_use]
+    pub fn servers(&self) -> String {
+        let servers = &self.connector.target().servers;
+        let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        servers.join(" ")
+    }
+
     /// Takes a connection.
     ///
     /// # Errors
@@ -139,6 +147,12 @@ impl Db {
             pool,
             shape: Arc::new(shape),
         })
+    }
+
+    /// Its connections.
+    #[must_use]
+    pub const fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// What the database is like.

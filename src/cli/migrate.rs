@@ -63,6 +63,7 @@ pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
         );
         return Err(ops::Error::ReadOnly(why).into());
     }
+    migration.settle(&reached.pool).await;
     match (args.undo, args.auto_token) {
         (true, _) => {
             ask(cx, args.consent, &place, "Drop tokenward's own tables").await?;

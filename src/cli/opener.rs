@@ -1,6 +1,8 @@
 //! From a profile to [`Ops`]: connection string, pool, shape of the tables; for the private database also its server,
 //! which is made, started, migrated and left on the way. The commands open one; the console opens any it is asked for.
 
+use std::time::Duration;
+
 use nix::unistd::{User, getuid};
 use tokio::sync::Mutex;
 
@@ -325,6 +327,17 @@ impl Opener {
         Home::at(self.config.dirs.data.clone())
     }
 
+    /// Lets the hooks end within this time; what is cut off then is written down.
+    pub async fn finish_hooks(&self, limit: Duration) {
+        if let Some(hooks) = &self.hooks {
+            hooks
+                .finish_within(limit)
+                .await
+                .iter()
+                .for_each(|said| output::note(said));
+        }
+    }
+
     /// Lets the hooks end, then leaves the private server; the last one to leave stops it.
     pub async fn leave(&self) {
         if let Some(hooks) = &self.hooks {
@@ -393,6 +406,7 @@ fn hooks(hook: &Hook) -> Hooks {
         } else {
             NewKey::Kept
         },
+        logins: hook.logins,
     })
 }
 

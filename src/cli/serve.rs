@@ -7,6 +7,7 @@ pub mod start;
 mod supervisor;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,6 +37,10 @@ struct Told {
     terminate: Signal,
     hangup: Signal,
 }
+
+/// So long a stop waits for hooks, after the answers: with the default `drain_time` it ends before the 20 s that the unit
+/// gives it, and what is cut off is written down.
+const HOOKS: Duration = Duration::from_secs(4);
 
 /// Runs `serve`.
 pub async fn run(cx: &mut Context, args: Args) -> Result<Code, Failure> {
@@ -85,12 +90,16 @@ async fn serve(
     let stopped = tokio::select! {
         stopped = listener.stop() => stopped,
         // Asked twice: whoever is waiting does not want to.
-        code = told.stop() => return Ok(code),
+        code = told.stop() => {
+            cx.opener.finish_hooks(Duration::ZERO).await;
+            return Ok(code);
+        }
     };
     // They could be asked until the last answer was out.
     drop(metrics);
     gate.write_uses().await;
     journal.finish().await;
+    cx.opener.finish_hooks(HOOKS).await;
     // A stop that lost nothing is what was asked for: 0, as service managers expect it.
     if stopped.dropped == 0 {
         return Ok(Code::Done);

@@ -15,9 +15,11 @@ pub struct Hook {
     pub retries: u32,
     /// Whether it is told the new key.
     pub with_key: bool,
+    /// Whether it is run for what users do at the listener.
+    pub logins: bool,
 }
 
-pub(super) const NAMES: [&str; 4] = ["command", "timeout", "retries", "with_key"];
+pub(super) const NAMES: [&str; 5] = ["command", "timeout", "retries", "with_key", "logins"];
 
 /// More tries than this only put off that somebody looks.
 const MOST_RETRIES: u64 = 10;
@@ -53,6 +55,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: Section<'_, 'a>) -> Option<
             .and_then(|retries| u32::try_from(retries).ok())
             .unwrap_or(2),
         with_key: reader.boolean(section, "with_key").unwrap_or(false),
+        logins: reader.boolean(section, "logins").unwrap_or(false),
     };
     (!hook.command.is_empty()).then_some(hook)
 }
@@ -72,7 +75,7 @@ mod tests {
         let hook = hook.expect("a hook");
         assert_eq!(hook.command, ["tell", "$x"]);
         assert_eq!((hook.timeout, hook.retries), (Duration::from_secs(10), 2));
-        assert!(!hook.with_key && problems.is_empty());
+        assert!(!hook.with_key && !hook.logins && problems.is_empty());
         assert_eq!(said(""), (None, Vec::new()));
         assert_eq!(said("[hooks]\nretries = 0\n"), (None, Vec::new()));
     }
@@ -99,6 +102,10 @@ mod tests {
             (
                 "with_key = 1",
                 "F:2: `with_key` in [hooks] must be true or false",
+            ),
+            (
+                "logins = 1",
+                "F:2: `logins` in [hooks] must be true or false",
             ),
             (
                 "comand = []",

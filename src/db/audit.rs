@@ -13,6 +13,7 @@ use super::{Conn, Error};
 use crate::domain::audit::chain::{Hash, Line};
 use crate::domain::audit::{Actor, Entry, Verb};
 use crate::domain::moment::Moment;
+use crate::domain::user::UserId;
 
 /// Who makes a change and why, for the triggers.
 #[derive(Clone, Debug)]
@@ -47,6 +48,18 @@ pub async fn set_context(conn: &mut Conn, context: &Context<'_>) -> Result<bool,
     .get_result(conn)
     .await?;
     Ok(row.is_there)
+}
+
+/// Tells the triggers whose keys one line is about that names no key: his name may change meanwhile, his id does not.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn set_owner(conn: &mut Conn, owner: UserId) -> Result<(), Error> {
+    diesel::sql_query("SELECT set_config('tokenward.owner', $1, true)")
+        .bind::<Text, _>(owner.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 #[derive(QueryableByName)]
@@ -287,24 +300,29 @@ pub async fn find_head(conn: &mut Conn) -> Result<Option<(i64, Hash)>, Error> {
     Ok(row.and_then(|(last, hash)| Some((last, hash_of(hash)?))))
 }
 
-/// Finds what Postgres calls this server, which tells it from any other whatever name it is reached by: the number of a
-/// transaction means something only there. Empty where the role may not ask.
+/// Finds what tells this server and database from any other that the role could mean. What Postgres calls the server is the
+/// same in each copy of its files, so its history, the database and its own address count too. None where that cannot be
+/// told: the role may not ask, or it is a standby.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn find_server(conn: &mut Conn) -> Result<String, Error> {
+pub async fn find_server(conn: &mut Conn) -> Result<Option<String>, Error> {
     // The catalogue's functions are no tables of ours. Refused within a change, the question would end it.
     let may: bool = diesel::select(diesel::dsl::sql::<Bool>(
-        "has_function_privilege('pg_control_system()', 'EXECUTE')",
+        "has_function_privilege('pg_control_system()', 'EXECUTE') \
+         AND has_function_privilege('pg_walfile_name(pg_lsn)', 'EXECUTE') \
+         AND has_function_privilege('pg_current_wal_lsn()', 'EXECUTE') AND NOT pg_is_in_recovery()",
     ))
     .get_result(conn)
     .await?;
     if !may {
-        return Ok(String::new());
+        return Ok(None);
     }
-    Ok(diesel::select(diesel::dsl::sql::<Text>(
-        "(SELECT system_identifier::text FROM pg_control_system())",
-    ))
-    .get_result(conn)
-    .await?)
+    let server = diesel::select(diesel::dsl::sql::<Text>(
+        "(SELECT concat_ws(' ', s.system_identifier, 'timeline', left(pg_walfile_name(pg_current_wal_lsn()), 8), \
+                           'database', d.oid, \
+                           'at', coalesce(host(inet_server_addr()) || ' ' || inet_server_port(), 'a socket')) \
+            FROM pg_control_system() s, pg_database d WHERE d.datname = current_database())",
+    ));
+    Ok(Some(server.get_result(conn).await?))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
+use diesel::sql_types::Timestamptz;
 use diesel_async::RunQueryDsl;
 
 use super::accounts::{self, AccountRow, GroupNames};
@@ -333,13 +334,15 @@ pub async fn delete_all(conn: &mut Conn, user: UserId) -> Result<usize, Error> {
     Ok(diesel::delete(all).execute(conn).await?)
 }
 
-/// Deletes those tokens of `user` that have expired and gives their number.
+/// Deletes those tokens of `user` that have expired and gives their number: by our clock and by the database's, since its
+/// triggers take for revoked what is gone before the latter says that it had expired.
 ///
 /// # Errors
 /// When the database refuses or is away.
 pub async fn delete_expired(conn: &mut Conn, user: UserId, now: Moment) -> Result<usize, Error> {
     let overdue = knox_authtoken::table
         .filter(knox_authtoken::user_id.eq(Id(user)))
-        .filter(knox_authtoken::expiry.lt(Instant(now)));
+        .filter(knox_authtoken::expiry.lt(Instant(now)))
+        .filter(knox_authtoken::expiry.lt(diesel::dsl::now.into_sql::<Timestamptz>().nullable()));
     Ok(diesel::delete(overdue).execute(conn).await?)
 }

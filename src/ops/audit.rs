@@ -16,7 +16,7 @@ use crate::domain::moment::Moment;
 pub use file::AuditLog;
 pub(super) use file::{Held, OpenAudit};
 pub(super) use pending::{Mark, Pending};
-pub(super) use settle::{append, blocking};
+pub(super) use settle::{append, blocking, settle};
 
 /// Which entries to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,6 +113,7 @@ impl Ops {
     /// # Errors
     /// When it cannot be read.
     pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<Entry>, Error> {
+        self.settle_audit().await;
         if self.has_shared_audit() {
             let mut conn = self.db().conn().await?;
             let stop = Stop::of(&conn);
@@ -126,7 +127,6 @@ impl Ops {
             let work = table::load_entries(&mut conn, &wanted);
             return Ok(self.db().obey(&self.cancel, stop, work).await?);
         }
-        self.settle_audit().await;
         let mut query = query.clone();
         query.database = Some(self.place().name.clone());
         let audit = self.inner.audit.clone();
@@ -139,9 +139,9 @@ impl Ops {
     /// # Errors
     /// When it cannot be read. What is wrong with the lines is told in the answer.
     pub async fn check_audit(&self, sought: Option<Hash>) -> Result<AuditCheck, Error> {
+        self.settle_audit().await;
+        let audit = self.inner.audit.clone();
         if !self.has_shared_audit() {
-            self.settle_audit().await;
-            let audit = self.inner.audit.clone();
             return blocking(move || audit.check(sought)).await?;
         }
         let mut tx = self.db().begin().await?;
@@ -163,6 +163,11 @@ impl Ops {
         }
         check.end(table::find_head(tx.conn()).await?);
         tx.rollback().await?;
+        let check = blocking(move || {
+            audit.complain_of_left(&mut check)?;
+            Ok::<_, Error>(check)
+        });
+        let check = check.await??;
         Ok(AuditCheck {
             place: format!("tokenward.audit on {}", self.place().name),
             before: 0,

@@ -139,8 +139,7 @@ impl Ops {
                     made: done,
                     already,
                     ended,
-                })
-                .await;
+                });
             }
             if outcome.is_ok() {
                 written.map_err(|missing| missing.after(Verb::Backfill))?;

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use super::Ops;
-use crate::domain::audit::Verb;
+use crate::domain::audit::{Entry, Verb};
 use crate::domain::token::KeyStart;
 use crate::text;
 
@@ -35,6 +35,8 @@ pub struct Settings {
     pub retries: u32,
     /// Whether it is told the new key.
     pub key: NewKey,
+    /// Whether it is run for what users do at the listener too: a token got with a password, knox's login and logout.
+    pub logins: bool,
 }
 
 /// Whether the command is told the new key.
@@ -47,13 +49,15 @@ pub enum NewKey {
     Told,
 }
 
-/// So many changes wait for their turn; the command is not run for more, which is told as a failure.
+/// So many changes wait for their turn; the command is not run for more, which is counted and told as one failure.
 const MOST_WAITING: usize = 1_000;
 /// So many failures are kept to be said; the audit and the log have them all.
 const MOST_KEPT: usize = 20;
 /// The first pause before another try; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
-/// So long it may take to write down how one ended.
+/// So often it is told how many were too many.
+const COUNTED: Duration = Duration::from_mins(1);
+/// So long it may take to write down how the last ones ended.
 const LAST: Duration = Duration::from_secs(2);
 
 /// The hooks of one run of the program; cheap to clone.
@@ -68,7 +72,13 @@ struct Inner {
     /// One at a time, in the order of the changes: a store must not end up with the older of two keys.
     turn: Semaphore,
     waiting: TaskTracker,
+    /// No more changes are made.
+    closing: CancellationToken,
     leaving: CancellationToken,
+    /// The lines of what was cut off: very many go in together while there is time.
+    cut: Mutex<Vec<(Ops, Entry)>>,
+    /// For so many changes the command is not run, since it was told last.
+    too_many: AtomicUsize,
     failures: Mutex<VecDeque<String>>,
     failed: Notify,
     /// Failures that are no longer kept.
@@ -95,7 +105,10 @@ impl Hooks {
                 settings,
                 turn: Semaphore::new(1),
                 waiting: TaskTracker::new(),
+                closing: CancellationToken::new(),
                 leaving: CancellationToken::new(),
+                cut: Mutex::default(),
+                too_many: AtomicUsize::new(0),
                 failures: Mutex::default(),
                 failed: Notify::new(),
                 forgotten: AtomicUsize::new(0),
@@ -124,13 +137,24 @@ impl Hooks {
     /// Waits for what is under way, no longer than one run with all its tries may take; what has not ended then is cut
     /// off. Gives the failures that nobody was told.
     pub async fn finish(&self) -> Vec<String> {
+        self.finish_within(self.longest()).await
+    }
+
+    /// The same, no longer than `limit` and a moment to write down what was cut off: whoever stops us may be less patient.
+    pub async fn finish_within(&self, limit: Duration) -> Vec<String> {
+        if self.inner.leaving.is_cancelled() {
+            // They had their time.
+            return Vec::new();
+        }
+        self.inner.closing.cancel();
         self.inner.waiting.close();
-        if timeout(self.longest(), self.inner.waiting.wait())
-            .await
-            .is_err()
-        {
+        if timeout(limit, self.inner.waiting.wait()).await.is_err() {
             self.inner.leaving.cancel();
-            if timeout(LAST, self.inner.waiting.wait()).await.is_err() {
+            let last = async {
+                self.inner.waiting.wait().await;
+                self.write_down_cut().await;
+            };
+            if timeout(LAST, last).await.is_err() {
                 self.fail(
                     "hook: left before it was written down how the last ones ended".to_owned(),
                 );
@@ -166,22 +190,67 @@ impl Hooks {
         }
     }
 
-    /// Takes `job`, or writes down that too many wait: never waits for the command.
-    async fn take(&self, job: Job) {
+    /// Takes `job`, or counts it where too many wait: whoever made the change waits for neither.
+    fn take(&self, job: Job) {
         let hooks = self.clone();
         if self.inner.waiting.len() >= MOST_WAITING {
-            let said = format!("failed: not run, {MOST_WAITING} others wait for the command");
-            return self.ended(job, Err(said)).await;
+            // The first of them has all told.
+            if self.inner.too_many.fetch_add(1, Relaxed) == 0 {
+                self.inner.waiting.spawn(async move {
+                    hooks.tell_too_many(job.ops).await;
+                });
+            }
+            return;
         }
         self.inner.waiting.spawn(async move {
-            let cut = || Err("failed: not run to its end, tokenward was left".to_owned());
-            let outcome = tokio::select! {
+            tokio::select! {
                 biased;
-                () = hooks.inner.leaving.cancelled() => cut(),
-                outcome = hooks.in_turn(&job) => outcome,
-            };
-            hooks.ended(job, outcome).await;
+                () = hooks.inner.leaving.cancelled() => hooks.cut_off(job),
+                outcome = hooks.in_turn(&job) => hooks.ended(job, outcome).await,
+            }
         });
+    }
+
+    /// Waits for more of them, and writes one line of all.
+    async fn tell_too_many(&self, ops: Ops) {
+        let _ = timeout(COUNTED, self.inner.closing.cancelled()).await;
+        let count = self.inner.too_many.swap(0, Relaxed);
+        let result = format!("failed: not run for {count} changes, too many wait for the command");
+        tracing::warn!("hook: {result}");
+        self.fail(format!("hook: {result}; the changes stand"));
+        let ops = Ops { leak: None, ..ops };
+        let line = ops.entry(Verb::Hook, "", None, result);
+        self.write_down(&ops, &[line]).await;
+    }
+
+    /// Notes that `job` did not come to its end.
+    fn cut_off(&self, job: Job) {
+        let line = self.line_of(
+            &job,
+            Err("failed: not run to its end, tokenward was left".to_owned()),
+        );
+        self.inner
+            .cut
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((job.ops, line));
+    }
+
+    async fn write_down_cut(&self) {
+        let cut = std::mem::take(
+            &mut *self
+                .inner
+                .cut
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        // As a rule they are all of one database.
+        for some in cut.chunk_by(|(one, _), (next, _)| Arc::ptr_eq(&one.inner, &next.inner)) {
+            let lines: Vec<Entry> = some.iter().map(|(_, line)| line.clone()).collect();
+            if let Some((ops, _)) = some.first() {
+                self.write_down(ops, &lines).await;
+            }
+        }
     }
 
     async fn in_turn(&self, job: &Job) -> Result<String, String> {
@@ -207,6 +276,12 @@ impl Hooks {
     }
 
     async fn ended(&self, job: Job, outcome: Result<String, String>) {
+        let line = self.line_of(&job, outcome);
+        self.write_down(&job.ops, &[line]).await;
+    }
+
+    /// The audit line of how `job` ended; a failure is told too.
+    fn line_of(&self, job: &Job, outcome: Result<String, String>) -> Entry {
         let (result, failed) = match outcome {
             Ok(result) => (result, false),
             Err(result) => (result, true),
@@ -219,10 +294,12 @@ impl Hooks {
             tracing::warn!("hook after {what}: {result}");
             self.fail(format!("hook after {what}: {result}; the change stands"));
         }
-        let line = job
-            .ops
-            .entry(Verb::Hook, &job.username, job.key.as_ref(), result);
-        if let Err(missing) = job.ops.write_down(&[line]).await {
+        job.ops
+            .entry(Verb::Hook, &job.username, job.key.as_ref(), result)
+    }
+
+    async fn write_down(&self, ops: &Ops, lines: &[Entry]) {
+        if let Err(missing) = ops.write_down(lines).await {
             let missing = missing.after(Verb::Hook);
             tracing::warn!("{missing}");
             self.fail(missing.to_string());
@@ -248,5 +325,12 @@ impl Ops {
     #[must_use]
     pub const fn hooks(&self) -> Option<&Hooks> {
         self.hooks.as_ref()
+    }
+
+    /// The same operations for what a user does at the listener, which runs hooks only where that was asked for: a site has
+    /// more logins than a command can be run for.
+    pub(super) fn at_a_login(&self) -> Self {
+        let hooks = self.hooks.clone();
+        self.with_hooks(hooks.filter(|hooks| hooks.inner.settings.logins))
     }
 }

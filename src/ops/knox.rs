@@ -97,8 +97,7 @@ impl Ops {
         let start = key.start();
         self.finish(work, &account.username, Some(&start)).await?;
         let whom = (account.username.as_str(), account.id);
-        self.run_knox_hook(Verb::Login, whom, Some(start), Some(&key))
-            .await;
+        self.run_knox_hook(Verb::Login, whom, Some(start), Some(&key));
         Ok(KnoxIssued { key, expiry })
     }
 
@@ -118,8 +117,7 @@ impl Ops {
         let done = self.finish(work, &name, Some(&start)).await;
         self.forget(user);
         done?;
-        self.run_knox_hook(Verb::Logout, (&name, user), Some(start), None)
-            .await;
+        self.run_knox_hook(Verb::Logout, (&name, user), Some(start), None);
         Ok(())
     }
 
@@ -130,6 +128,7 @@ impl Ops {
     pub async fn knox_logout_all(&self, user: UserId) -> Result<(), Error> {
         self.allow_knox(Some(KnoxChange::Delete))?;
         let mut work = self.begin(Mode::Apply, Verb::Logoutall).await?;
+        self.tell_owner(&mut work, user).await?;
         let deleted = knox_tokens::delete_all(work.conn(), user).await;
         if self.db().explain(deleted).await? == 0 {
             return work.cancel().await;
@@ -138,8 +137,7 @@ impl Ops {
         let done = self.finish(work, &name, None).await;
         self.forget(user);
         done?;
-        self.run_knox_hook(Verb::Logoutall, (&name, user), None, None)
-            .await;
+        self.run_knox_hook(Verb::Logoutall, (&name, user), None, None);
         Ok(())
     }
 

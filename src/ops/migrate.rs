@@ -1,10 +1,10 @@
 //! Our own tables, and Django's where there are none: planned, made, dropped, audited.
 
-use super::audit::{OpenAudit, Unwritten, append};
+use super::audit::{OpenAudit, Unwritten, append, settle};
 use super::{AuditLog, Error};
 use crate::db::compat::UserTable;
 use crate::db::migrate::Migrator;
-use crate::db::{Conn, Db, Pooled, audit as table};
+use crate::db::{Conn, Db, Pool, Pooled, audit as table};
 use crate::domain::audit::{Actor, Entry, Verb};
 use crate::domain::moment::Moment;
 
@@ -39,6 +39,12 @@ impl Migration {
     /// When the database is away.
     pub async fn plan(&self, conn: Pooled) -> Result<Vec<Step>, Error> {
         Ok(Migrator::new(conn, self.users.clone()).plan().await?)
+    }
+
+    /// Writes the lines that programs left in the file which ended while their changes were made: after the migration, the
+    /// audit is another one.
+    pub async fn settle(&self, pool: &Pool) {
+        settle(&self.audit, pool).await;
     }
 
     /// Runs what is due and gives the names.

@@ -64,7 +64,7 @@ impl Ops {
             username: account.username.as_str().to_owned(),
             seen: None,
         };
-        match self.generate(&aim, Mode::Apply).await {
+        match self.at_a_login().generate(&aim, Mode::Apply).await {
             Ok(issued) => Ok(Obtained {
                 key: issued.key,
                 account,

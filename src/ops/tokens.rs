@@ -89,7 +89,7 @@ impl Ops {
         let key = CoveredKey::of(&issued.key);
         self.finish(work, &aim.username, Some(key.start())).await?;
         if mode == Mode::Apply {
-            self.run_hook(Verb::Generate, aim, Some(&issued.key)).await;
+            self.run_hook(Verb::Generate, aim, Some(&issued.key));
         }
         Ok(issued)
     }
@@ -118,8 +118,7 @@ impl Ops {
         if mode == Mode::Apply {
             self.retire(aim);
             self.remember(aim, old, Some(&stored.key));
-            self.run_hook(Verb::Regenerate, aim, Some(&stored.key))
-                .await;
+            self.run_hook(Verb::Regenerate, aim, Some(&stored.key));
         }
         Ok(issued(aim, stored, Origin::New))
     }
@@ -146,7 +145,7 @@ impl Ops {
         if mode == Mode::Apply {
             self.retire(aim);
             self.remember(aim, old, None);
-            self.run_hook(Verb::Revoke, aim, None).await;
+            self.run_hook(Verb::Revoke, aim, None);
         }
         Ok(seen.clone())
     }

@@ -184,7 +184,7 @@ impl Ops {
             seen: Some(old),
             ..aim.clone()
         };
-        self.run_hook(Verb::Undo, &given, Some(&last.old)).await;
+        self.run_hook(Verb::Undo, &given, Some(&last.old));
         Ok(given)
     }
 }

@@ -151,8 +151,7 @@ impl Ops {
         };
         self.finish(work, &user.username, None).await?;
         if mode == Mode::Apply {
-            self.run_user_hook(Verb::UserCreate, (&user.username, user.id))
-                .await;
+            self.run_user_hook(Verb::UserCreate, (&user.username, user.id));
         }
         Ok(user)
     }
@@ -219,8 +218,7 @@ impl Ops {
         self.forget(aim.id);
         done?;
         if mode == Mode::Apply {
-            self.run_user_hook(change.verb(), (&aim.username, aim.id))
-                .await;
+            self.run_user_hook(change.verb(), (&aim.username, aim.id));
         }
         Ok(())
     }

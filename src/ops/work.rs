@@ -12,6 +12,7 @@ use crate::db::{self, Conn, Tx};
 use crate::domain::audit::{Entry, Verb};
 use crate::domain::moment::Moment;
 use crate::domain::token::KeyStart;
+use crate::domain::user::UserId;
 use crate::text;
 
 /// Where the lines of a change go.
@@ -102,7 +103,7 @@ impl Ops {
     /// # Errors
     /// When the audit cannot be written, or the database is away.
     pub(super) async fn begin(&self, mode: Mode, verb: Verb) -> Result<Work, Error> {
-        if mode == Mode::Apply && !self.writes_shared() {
+        if mode == Mode::Apply {
             self.settle_audit().await;
         }
         let local = || match mode {
@@ -158,6 +159,14 @@ impl Ops {
     pub(super) async fn tell_of(&self, work: &mut Work, verb: Verb) -> Result<(), db::Error> {
         if matches!(work.book, Book::Shared) {
             table::set_context(work.conn(), &self.context(verb.name())).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the triggers that the line of this change is about all keys of `owner`.
+    pub(super) async fn tell_owner(&self, work: &mut Work, owner: UserId) -> Result<(), db::Error> {
+        if matches!(work.book, Book::Shared) {
+            table::set_owner(work.conn(), owner).await?;
         }
         Ok(())
     }
@@ -246,6 +255,7 @@ impl Ops {
     ) -> Result<Result<Pending, Unwritten>, Error> {
         let mark = Mark {
             server: table::find_server(conn).await?,
+            reached: self.db().pool().servers(),
             transaction: leaks::transaction_id(conn).await?.as_str().to_owned(),
         };
         let (audit, lines) = (self.inner.audit.clone(), lines.to_vec());

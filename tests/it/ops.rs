@@ -7,6 +7,7 @@ mod faults;
 mod filters;
 mod gate;
 mod golden;
+mod hooks;
 mod knox;
 mod leak;
 mod many;

@@ -37,11 +37,11 @@ impl Source {
                 return Err(error);
             }
         };
+        // It knows what became of a change whose program was killed.
+        ops.settle_audit().await;
         Ok(if ops.has_shared_audit() {
             Self::Shared(ops)
         } else {
-            // It knows what became of a change whose program was killed.
-            ops.settle_audit().await;
             Self::Local(local)
         })
     }

@@ -18,10 +18,21 @@ use crate::domain::moment::Moment;
 /// The transaction that lines wait for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::ops) struct Mark {
-    /// What Postgres calls its server, whatever name that is reached by.
-    pub(in crate::ops) server: String,
+    /// Its server and database as Postgres tells them from others; none where it could not.
+    #[serde(default)]
+    pub(in crate::ops) server: Option<String>,
+    /// By which hosts and ports that was reached.
+    #[serde(default)]
+    pub(in crate::ops) reached: String,
     /// The transaction's number on it.
     pub(in crate::ops) transaction: String,
+}
+
+impl Mark {
+    /// Whether it is of a transaction there, and of no copy: its number means something nowhere else.
+    pub(in crate::ops) fn is_at(&self, server: Option<&str>, reached: &str) -> bool {
+        server.is_some() && self.server.as_deref() == server && self.reached == reached
+    }
 }
 
 /// The first line of the file.
@@ -70,7 +81,9 @@ impl Left {
         });
         format!(
             "a program ended while it made a change, and whether that was made is not known yet{what}; `tokenward audit` \
-             on that database asks it"
+             on that database, reached in the same way, asks it; where it cannot tell, look there for the change, and \
+             then remove {}",
+            self.pending.path.display()
         )
     }
 }

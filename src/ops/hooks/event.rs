@@ -55,7 +55,7 @@ struct Change<'a> {
 
 impl Ops {
     /// A token of `aim` was changed: the command is told. `new` is his new key.
-    pub(in crate::ops) async fn run_hook(&self, verb: Verb, aim: &Aim, new: Option<&DrfKey>) {
+    pub(in crate::ops) fn run_hook(&self, verb: Verb, aim: &Aim, new: Option<&DrfKey>) {
         let start = aim.seen.as_ref().map(|seen| seen.start().clone());
         self.tell_hooks(Change {
             verb,
@@ -64,31 +64,29 @@ impl Ops {
             key: start.or_else(|| new.map(|new| CoveredKey::of(new).start().clone())),
             new_key: new.map(|key| key.expose().as_str()),
             counts: None,
-        })
-        .await;
+        });
     }
 
-    /// The same for a token of knox, or for all of a user's.
-    pub(in crate::ops) async fn run_knox_hook(
+    /// The same for a token of knox, or for all of a user's, where hooks are run for logins.
+    pub(in crate::ops) fn run_knox_hook(
         &self,
         verb: Verb,
         whom: (&str, UserId),
         start: Option<KeyStart>,
         new: Option<&KnoxKey>,
     ) {
-        self.tell_hooks(Change {
+        self.at_a_login().tell_hooks(Change {
             verb,
             whom: Some(whom),
             kind: "knox",
             key: start,
             new_key: new.map(|key| key.expose().as_str()),
             counts: None,
-        })
-        .await;
+        });
     }
 
     /// A user was made or changed; of his password nothing is told.
-    pub(in crate::ops) async fn run_user_hook(&self, verb: Verb, whom: (&str, UserId)) {
+    pub(in crate::ops) fn run_user_hook(&self, verb: Verb, whom: (&str, UserId)) {
         self.tell_hooks(Change {
             verb,
             whom: Some(whom),
@@ -96,12 +94,11 @@ impl Ops {
             key: None,
             new_key: None,
             counts: None,
-        })
-        .await;
+        });
     }
 
     /// A backfill came to its end.
-    pub(in crate::ops) async fn run_backfill_hook(&self, counts: Counts) {
+    pub(in crate::ops) fn run_backfill_hook(&self, counts: Counts) {
         self.tell_hooks(Change {
             verb: Verb::Backfill,
             whom: None,
@@ -109,11 +106,10 @@ impl Ops {
             key: None,
             new_key: None,
             counts: Some(counts),
-        })
-        .await;
+        });
     }
 
-    async fn tell_hooks(&self, change: Change<'_>) {
+    fn tell_hooks(&self, change: Change<'_>) {
         let Some(hooks) = &self.hooks else {
             return;
         };
@@ -144,7 +140,7 @@ impl Ops {
             event: bytes,
         };
         match written {
-            Ok(()) => hooks.take(job).await,
+            Ok(()) => hooks.take(job),
             Err(error) => hooks.fail(format!("hook: {error}")),
         }
     }

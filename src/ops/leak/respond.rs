@@ -146,8 +146,7 @@ impl Ops {
                 let mut issued = response.issued.iter();
                 let new =
                     issued.find(|issued| deed == Deed::Regenerate && issued.user_id == aim.id);
-                ops.run_hook(deed.verb(), &aim, new.map(|new| &new.key))
-                    .await;
+                ops.run_hook(deed.verb(), &aim, new.map(|new| &new.key));
             }
         }
         for row in &response.rows {

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 
 use crate::support::place::{self, Place};
 use crate::support::program::Program;
+use crate::support::relay::Relay;
 
 /// Longer than anything here takes on a slow machine.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -129,6 +130,74 @@ async fn what_another_server_has_to_tell_is_named_and_kept() {
     std::fs::write(&kept, text).unwrap();
     assert_eq!(results(&program), ["done", "done"]);
     program.run(&["audit", "verify"]).ok();
+}
+
+/// A copy of a server's files calls itself by the same name: a number that the one gave means nothing to the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_may_be_a_copy_is_not_believed() {
+    let (place, program) = with_ann().await;
+    killed_after_the_commit(&place, &program).await;
+    let relay = Relay::before(&place).await;
+    let program = program.with("DATABASE_URL", relay.url(&place).expose());
+    assert_eq!(results(&program), [""; 0]);
+    assert_eq!(pending(&program).len(), 1);
+    let program = program.with("DATABASE_URL", place.url().expose());
+    assert_eq!(results(&program), ["done"]);
+    assert!(pending(&program).is_empty());
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_ask_which_server_it_is_settles_nothing() {
+    let (place, program) = with_ann().await;
+    let rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON authtoken_token TO {role}; GRANT SELECT ON auth_user TO {role}; \
+                  REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC";
+    let url = place.url_of_role("least", rights).await;
+    let program = program.with("DATABASE_URL", url.expose());
+    killed_after_the_commit(&place, &program).await;
+    assert_eq!(results(&program), [""; 0]);
+    let ran = program.run(&["audit", "verify"]);
+    assert_eq!(ran.code, Some(1));
+    let [kept] = pending(&program).try_into().unwrap();
+    let advice = format!(
+        "look there for the change, and then remove {}",
+        kept.display()
+    );
+    assert!(ran.out.contains(&advice), "{}", ran.out);
+    // What it does itself has its line.
+    program.run(&["token", "regenerate", "ann"]);
+    assert_eq!(results(&program), ["done"]);
+    assert_eq!(pending(&program), [kept]);
+}
+
+#[tokio::test]
+async fn a_migration_settles_what_was_left_and_the_check_of_its_audit_names_the_rest() {
+    let (place, program) = with_ann().await;
+    killed_after_the_commit(&place, &program).await;
+    let [kept] = pending(&program).try_into().unwrap();
+    let text = std::fs::read_to_string(&kept).unwrap();
+    program.run(&["migrate", "--yes"]);
+    assert!(pending(&program).is_empty());
+    let file = std::fs::read_to_string(program.path("state/tokenward/audit.jsonl")).unwrap();
+    let of_keys = file
+        .lines()
+        .filter(|line| line.contains("\"regenerate\"") && line.contains("\"done\""));
+    assert_eq!(of_keys.count(), 1, "{file}");
+    program.run(&["audit", "verify"]).ok();
+
+    std::fs::write(&kept, text.replacen("timeline", "line", 1)).unwrap();
+    let ran = program.run(&["audit", "verify"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.out.contains(
+            "a program ended while it made a change, and whether that was made is not known yet"
+        ),
+        "{}",
+        ran.out
+    );
+    // As if it had been left only now.
+    std::fs::write(&kept, text).unwrap();
+    program.run(&["user", "off", "ann"]).ok();
+    assert!(pending(&program).is_empty());
 }
 
 /// The server goes on with a COMMIT whose client is gone, or not, as here.

@@ -128,6 +128,48 @@ async fn it_answers_logs_and_stops_when_told() {
     }
 }
 
+/// A service manager waits 20 s, and then kills: what was not told by then must be written down before.
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_hook_that_hangs_and_logins_are_told_where_asked_for() {
+    for (logins, lines) in [(true, 1), (false, 0)] {
+        let place = place::fresh().await;
+        let hashed = password::encode_as(Preferred::Pbkdf2Sha256, &Secret::from("right")).unwrap();
+        place
+            .sql(&format!(
+                "INSERT INTO auth_user (username, password, first_name, last_name, email, is_staff, is_superuser, \
+                 is_active, date_joined) VALUES ('ann', '{}', '', '', '', false, false, true, now())",
+                hashed.expose()
+            ))
+            .await;
+        let program = Program::on(&place);
+        program.write_config(&format!(
+            "[hooks]\nlogins = {logins}\ncommand = [\"sleep\", \"1000\"]\n"
+        ));
+        let mut serving = Serving::start(serve(&program, &[]));
+        let form = "username=ann&password=right";
+        let mut client = Client::connect(serving.address).await;
+        client
+            .send(format!(
+                "POST /api-token-auth/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                 Content-Length: {}\r\n\r\n{form}",
+                form.len()
+            ))
+            .await;
+        assert_eq!(client.answer().await.unwrap().status, 200);
+        let begun = Instant::now();
+        serving.tell(Signal::SIGTERM);
+        assert_eq!(serving.ended().code(), Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(20), "killed by then");
+        let count: i64 = place
+            .one(
+                "SELECT count(*) FROM tokenward.audit WHERE what = 'hook' AND whom = 'ann' \
+                 AND result = 'failed: not run to its end, tokenward was left'",
+            )
+            .await;
+        assert_eq!(count, lines);
+    }
+}
+
 /// Who logs in gets a token made, and the site's command is told as of any other.
 #[tokio::test]
 async fn what_it_changes_is_told_to_the_hook() {
@@ -143,7 +185,7 @@ async fn what_it_changes_is_told_to_the_hook() {
     let program = Program::on(&place);
     let told = program.path("told");
     program.write_config(&format!(
-        "[hooks]\ncommand = [\"/bin/sh\", \"-c\", \"cat >> {}\"]\n\
+        "[hooks]\nlogins = true\ncommand = [\"/bin/sh\", \"-c\", \"cat >> {}\"]\n\
          [[listener.route]]\npath = \"/login/\"\nanswers = \"knox_login\"\n\
          [[listener.route]]\npath = \"/logoutall/\"\nanswers = \"knox_logoutall\"\n",
         told.display()

@@ -1,5 +1,6 @@
 //! The audit in our schema: who may write it, what holds its lines together, and how each harm done to it is found.
 
+mod accounts;
 mod harm;
 mod rights;
 mod sessions;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokenward::db::connect::Settings;
+use tokenward::db::knox_tokens;
 use tokenward::domain::moment::Moment;
 use tokenward::domain::principal::{Account, Denied, Holds, Principal};
 use tokenward::domain::secret::Secret;
@@ -11,7 +13,7 @@ use tokenward::domain::user::UserId;
 use tokenward::ops::{Error, Ops};
 
 use super::{SOMEBODY_WAITS, audit_lines, wait_until, with_users};
-use crate::support::place::Place;
+use crate::support::place::{Place, pool};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -138,6 +140,21 @@ async fn an_expired_key_is_refused_and_its_row_goes() {
     assert_eq!(rows_of(&place, 1).await, 1, "and his other one with it");
     assert_eq!(rows_of(&place, 2).await, 1);
     assert_eq!(whose(&ops, &live).await.unwrap(), "user1");
+    assert_eq!(audit_lines(&place), [""; 0]);
+}
+
+/// The triggers judge by the database's clock: what is deleted before it has expired there would be told as revoked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ahead_deletes_nothing_that_lives() {
+    let place = with_users(1).await;
+    insert(&place, &key("early"), 1, "now() + interval '30 minutes'").await;
+    insert(&place, &key("dead"), 1, "now() - interval '1 second'").await;
+    let pool = pool(&place.url(), Settings::default());
+    let mut conn = pool.get().await.unwrap();
+    let ahead = Moment::now().plus_hours(1);
+    let gone = knox_tokens::delete_expired(&mut conn, UserId::Int4(1), ahead).await;
+    assert_eq!(gone.unwrap(), 1);
+    assert_eq!(rows_of(&place, 1).await, 1);
     assert_eq!(audit_lines(&place), [""; 0]);
 }
 

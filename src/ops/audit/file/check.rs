@@ -49,7 +49,19 @@ impl AuditLog {
                 ));
             }
         }
-        let (left, unread) = self.left_behind().map_err(failed)?;
+        self.complain_of_left(&mut check)?;
+        Ok(AuditCheck {
+            place: self.path.display().to_string(),
+            before,
+            checked: check.finish(),
+        })
+    }
+
+    /// Names what was left beside the file: lines that are in no audit yet.
+    pub(in crate::ops) fn complain_of_left(&self, check: &mut Check) -> Result<(), Error> {
+        let (left, unread) = self
+            .left_behind()
+            .map_err(|error| self.unreadable(&error))?;
         for change in &left {
             check.complain(change.unsettled());
         }
@@ -59,10 +71,6 @@ impl AuditLog {
                 path.display()
             ));
         }
-        Ok(AuditCheck {
-            place: self.path.display().to_string(),
-            before,
-            checked: check.finish(),
-        })
+        Ok(())
     }
 }

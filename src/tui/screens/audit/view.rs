@@ -99,7 +99,10 @@ fn cell(column: &Column, entry: &Entry, cx: &Cx) -> Cell {
 
 /// `done` is how it should be; whatever did not come to its end stands out.
 fn role(result: &str) -> Role {
-    if result.starts_with("failed") || result.starts_with("stopped") {
+    if ["failed", "stopped", "unknown"]
+        .iter()
+        .any(|start| result.starts_with(start))
+    {
         Role::Warn
     } else {
         Role::Base
