@@ -15,13 +15,13 @@ async fn lists_cover_keys_and_are_safe_exact_or_quoted() {
     assert_eq!(
         program.run(&["token", "list", "--filter", "ann"]).ok(),
         "USER  KIND  KEY        CREATED               LAST USED  STATE\n\
-         ann   drf   9944b091…  2025-01-31T14:02:11Z  never      STALE\n"
+         ann   drf   9944b091…  2025-01-31T14:02:11Z  -          STALE\n"
     );
     assert_eq!(
         program.run(&["token", "list", "--csv"]).ok(),
         "USER,KIND,KEY,CREATED,LAST USED,STATE\r\n\
-         \"'=1+1\",drf,beefbe…,2025-01-31T14:02:11Z,never,STALE\r\n\
-         ann,drf,9944b091…,2025-01-31T14:02:11Z,never,STALE\r\n"
+         \"'=1+1\",drf,beefbe…,2025-01-31T14:02:11Z,-,STALE\r\n\
+         ann,drf,9944b091…,2025-01-31T14:02:11Z,-,STALE\r\n"
     );
     assert_eq!(program.audit(), [], "covered keys leave no trace");
     let out = program
