@@ -12,9 +12,11 @@ use super::output::table::Cell;
 use super::worth::Worth;
 use super::{output, prompt};
 use crate::domain::moment::Moment;
+use crate::domain::retired::Retired;
+use crate::domain::scan::{Candidate, Kind, Scanner};
 use crate::domain::secret::Secret;
 use crate::domain::token::{CoveredKey, DrfKey, pasted_key};
-use crate::ops::leak::Past;
+use crate::ops::leak::{self, Finding, Judging, Past, Sightings};
 use crate::ops::{Ops, Verdict};
 
 /// `verify`.
@@ -39,6 +41,8 @@ struct Tally {
     known: usize,
     /// What is known of keys that were.
     past: Past,
+    /// Who judges keys of knox, once there was one.
+    judging: Option<Judging>,
     columns: Option<Vec<usize>>,
 }
 
@@ -120,14 +124,51 @@ async fn one(
         return Ok(());
     };
     let verdict = ops.verify_beside(&tally.past, &key).await?;
-    let known = match &verdict {
-        Verdict::Live(_) | Verdict::Inert(_) | Verdict::Retired(_) => 1,
-        Verdict::Unknown { .. } => 0,
-    };
-    tally.known += known;
-    print(cx, tally, &key, &verdict)?;
+    if matches!(verdict, Verdict::Unknown { .. })
+        && let Some(finding) = of_knox(ops, tally, line).await?
+    {
+        tally.known += 1;
+        print_knox(cx, tally, &finding)?;
+    } else {
+        tally.known += usize::from(!matches!(verdict, Verdict::Unknown { .. }));
+        print(cx, tally, &key, &verdict)?;
+    }
     // Who feeds keys one by one waits for each answer.
     cx.out.flush()
+}
+
+/// The key of knox in `line`, if it is or was one. REST framework's are compared as they are; this one is asked for by its
+/// digest, and has to look like one.
+async fn of_knox(
+    ops: &Ops,
+    tally: &mut Tally,
+    line: &Secret<String>,
+) -> Result<Option<Finding>, Failure> {
+    if !ops.has_knox() {
+        return Ok(None);
+    }
+    let mut sightings = Sightings::default();
+    let mut found = |candidate: Candidate| {
+        if candidate.kind == Kind::Knox {
+            sightings.add(candidate);
+        }
+    };
+    let mut scanner = Scanner::new();
+    scanner.feed(line.expose().as_bytes(), &mut found);
+    scanner.finish(&mut found);
+    let sightings = sightings.into_vec();
+    if sightings.is_empty() {
+        return Ok(None);
+    }
+    let judging = match &mut tally.judging {
+        Some(judging) => judging,
+        none => none.insert(ops.judging().await),
+    };
+    let findings = judging.judge(sightings).await?;
+    Ok(findings.into_iter().find(|finding| match finding.verdict {
+        leak::Verdict::Live(_) | leak::Verdict::Inert(..) | leak::Verdict::Retired(_) => true,
+        leak::Verdict::Unknown | leak::Verdict::Partial(_) => false,
+    }))
 }
 
 fn print(
@@ -140,21 +181,16 @@ fn print(
     if cx.is_json() {
         return cx.out.json(&Worth::of_verdict(&covered, verdict, now));
     }
-    let nobody = "-".to_owned();
     let (tone, user, reach) = match verdict {
-        Verdict::Live(detail) => (Tone::Good, detail.row.user.username.clone(), detail.reach()),
+        Verdict::Live(detail) => (Tone::Good, Some(&*detail.row.user.username), detail.reach()),
         Verdict::Inert(detail) => (
             Tone::Warning,
-            detail.row.user.username.clone(),
+            Some(&*detail.row.user.username),
             detail.reach(),
         ),
         Verdict::Retired(retired) => {
-            let story = format!("{} key, {}", retired.kind.word(), retired.story(now));
-            (
-                Tone::Warning,
-                retired.username.clone().unwrap_or(nobody),
-                story,
-            )
+            let told = told_of(retired, now);
+            (Tone::Warning, retired.username.as_deref(), told)
         }
         Verdict::Unknown { checksum, .. } => {
             let said = match checksum {
@@ -162,13 +198,44 @@ fn print(
                 Some(false) => "mistyped: its checksum is wrong",
                 None => "",
             };
-            (Tone::Bad, nobody, said.to_owned())
+            (Tone::Bad, None, said.to_owned())
         }
     };
+    print_row(cx, tally, &covered, (verdict.word(), tone), user, reach)
+}
+
+fn print_knox(cx: &mut Context, tally: &mut Tally, finding: &Finding) -> Result<(), Failure> {
+    let now = Moment::now();
+    let word = finding.verdict.word();
+    if cx.is_json() {
+        return cx.out.json(&Worth::of_finding(finding, now));
+    }
+    let (tone, reach) = match &finding.verdict {
+        leak::Verdict::Live(holder) => (Tone::Good, holder.reach()),
+        leak::Verdict::Inert(holder, _) => (Tone::Warning, holder.reach()),
+        leak::Verdict::Retired(retired) => (Tone::Warning, told_of(retired, now)),
+        leak::Verdict::Unknown | leak::Verdict::Partial(_) => (Tone::Bad, String::new()),
+    };
+    let user = finding.whose();
+    print_row(cx, tally, &finding.key, (word, tone), user, reach)
+}
+
+fn told_of(retired: &Retired, now: Moment) -> String {
+    format!("{} key, {}", retired.kind.word(), retired.story(now))
+}
+
+fn print_row(
+    cx: &mut Context,
+    tally: &mut Tally,
+    key: &CoveredKey,
+    (word, tone): (&str, Tone),
+    user: Option<&str>,
+    reach: String,
+) -> Result<(), Failure> {
     let row = vec![
-        Cell::plain(covered.to_string()),
-        Cell::toned(verdict.word(), tone),
-        Cell::plain(user),
+        Cell::plain(key.to_string()),
+        Cell::toned(word, tone),
+        Cell::plain(user.unwrap_or("-").to_owned()),
         Cell::plain(reach),
     ];
     cx.out.rows(&HEADER, &[row], &mut tally.columns)

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::domain::moment::Moment;
 use crate::domain::retired::Retired;
+use crate::domain::scan::Kind;
 use crate::domain::token::CoveredKey;
 use crate::domain::user::UserId;
-use crate::ops::leak::Holder;
+use crate::ops::leak::{self, Finding, Holder};
 use crate::ops::{UserDetail, Verdict};
 
 /// A key and what it is worth.
@@ -50,7 +51,7 @@ pub struct Worth<'a> {
 
 impl<'a> Worth<'a> {
     /// Of a key of nobody.
-    pub const fn of(key: &'a CoveredKey, verdict: &'static str) -> Self {
+    const fn of(key: &'a CoveredKey, verdict: &'static str) -> Self {
         Self {
             key,
             kind: None,
@@ -84,6 +85,24 @@ impl<'a> Worth<'a> {
         }
     }
 
+    /// What a search found.
+    pub fn of_finding(finding: &'a Finding, now: Moment) -> Self {
+        let worth = Self::of(&finding.key, finding.verdict.word());
+        match &finding.verdict {
+            leak::Verdict::Live(holder) | leak::Verdict::Inert(holder, _) => worth.held(holder),
+            leak::Verdict::Retired(retired) => worth.was(retired, now),
+            leak::Verdict::Unknown | leak::Verdict::Partial(_) => Self {
+                kind: Some(match finding.sighting.kind {
+                    Kind::Drf | Kind::Checksum(_) => "drf",
+                    Kind::Knox => "knox",
+                    Kind::Other => "other",
+                }),
+                username: finding.whose(),
+                ..worth
+            },
+        }
+    }
+
     fn of_user(self, detail: &'a UserDetail) -> Self {
         let (user, token) = (&detail.row.user, detail.row.token.as_ref());
         Self {
@@ -100,7 +119,7 @@ impl<'a> Worth<'a> {
     }
 
     /// Of one that this one holds.
-    pub fn held(self, holder: &'a Holder) -> Self {
+    fn held(self, holder: &'a Holder) -> Self {
         let user = &holder.user;
         Self {
             kind: Some(holder.token.word()),
@@ -116,7 +135,7 @@ impl<'a> Worth<'a> {
     }
 
     /// Of one that was a key once.
-    pub fn was(self, retired: &'a Retired, now: Moment) -> Self {
+    fn was(self, retired: &'a Retired, now: Moment) -> Self {
         Self {
             kind: Some(retired.kind.word()),
             username: retired.username.as_deref(),

@@ -6,7 +6,6 @@ use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::cli::worth::Worth;
 use crate::domain::moment::Moment;
-use crate::domain::scan::Kind;
 use crate::ops::leak::{Beginning, Finding, Verdict};
 
 #[derive(Debug, Serialize)]
@@ -38,7 +37,11 @@ pub fn print(
     let now = Moment::now();
     let detail = finding.detail(now, place);
     if cx.is_json() {
-        return cx.out.json(&json(file, line, finding, now, detail));
+        let worth = Worth {
+            detail: Some(detail),
+            ..Worth::of_finding(finding, now)
+        };
+        return cx.out.json(&RowJson { file, line, worth });
     }
     let word = finding.verdict.word();
     let whose = finding.whose().unwrap_or("-");
@@ -60,29 +63,4 @@ pub fn print(
         said = format!("{said}  {more}");
     }
     cx.out.line(&said)
-}
-
-fn json<'a>(
-    file: &'a str,
-    line: u64,
-    finding: &'a Finding,
-    now: Moment,
-    detail: String,
-) -> RowJson<'a> {
-    let mut worth = Worth::of(&finding.key, finding.verdict.word());
-    worth = match &finding.verdict {
-        Verdict::Live(holder) | Verdict::Inert(holder, _) => worth.held(holder),
-        Verdict::Retired(retired) => worth.was(retired, now),
-        Verdict::Unknown | Verdict::Partial(_) => Worth {
-            kind: Some(match finding.sighting.kind {
-                Kind::Drf | Kind::Checksum(_) => "drf",
-                Kind::Knox => "knox",
-                Kind::Other => "other",
-            }),
-            username: finding.whose(),
-            ..worth
-        },
-    };
-    worth.detail = Some(detail);
-    RowJson { file, line, worth }
 }

@@ -199,3 +199,51 @@ async fn verify_tells_whose_keys_are_on_stdin() {
         ran.err
     );
 }
+
+/// Knox's are found by their digests; a hash of 64 digits that is no key stays unknown.
+#[tokio::test]
+async fn verify_knows_tokens_of_knox() {
+    let place = place::fresh().await;
+    users(&place, &["ann", "bob", "eve"]).await;
+    let keys = ["aaaa1111", "bbbb2222", "cccc3333"].map(|start| format!("{start:0<64}"));
+    for (name, key, days) in [
+        ("ann", &keys[0], 1),
+        ("bob", &keys[1], -1),
+        ("eve", &keys[2], 1),
+    ] {
+        place
+            .sql(&format!(
+                "INSERT INTO knox_authtoken (digest, token_key, created, expiry, user_id) \
+                 SELECT encode(sha512('{key}'), 'hex'), left('{key}', 15), now(), now() + interval '{days} d', id \
+                   FROM auth_user WHERE username = '{name}'"
+            ))
+            .await;
+    }
+    place
+        .sql("DELETE FROM knox_authtoken WHERE token_key LIKE 'cccc%'")
+        .await;
+    let program = Program::on(&place);
+    let input = format!(
+        "Authorization: Token {}\n{}\n{}\n{:0<64}\n",
+        keys[0], keys[1], keys[2], "dddd4444"
+    );
+    let ran = program.run_with(&["verify"], &input);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(
+        lines[1..3],
+        [
+            "aaaa1111…  LIVE     ann   no groups",
+            "bbbb2222…  INERT    bob   no groups"
+        ]
+    );
+    assert!(
+        lines[3].starts_with("cccc3333…  RETIRED  eve   knox key, "),
+        "{}",
+        lines[3]
+    );
+    assert_eq!(lines[4], "dddd4444…  UNKNOWN  -");
+    let told = program.run_with(&["verify", "--json"], &keys[0]).json(0);
+    assert_eq!(told[0]["kind"], json!("knox"));
+    assert_eq!(told[0]["username"], json!("ann"));
+}
